@@ -1,0 +1,45 @@
+"""Iterative back-projection: the train-free restoration, and the start of every learned one.
+
+Irani & Peleg 1991: ``x <- x + U (y - A x)`` from ``x = U y``, U the cubic B-spline interpolation. All of it is linear
+and acts along one axis, so any number of steps is one matrix.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from monai_sr.degradation.operator import degradation_matrix
+from monai_sr.degradation.profiles import SliceProfile
+from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+
+__all__ = ["backprojection_matrix", "correct", "residual"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@lru_cache(maxsize=256)
+def backprojection_matrix(grid: AxisGrid, profile: SliceProfile, steps: int) -> FloatArray:
+    """``steps`` of back-projection from cubic interpolation, as one matrix ``(n_hr, n_lr)``; 0 steps is the cubic."""
+    up = interpolation_matrix(grid)
+    missed = np.eye(grid.n_lr) - degradation_matrix(grid, profile) @ up
+    series, power = np.eye(grid.n_lr), np.eye(grid.n_lr)
+    for _ in range(steps):
+        power = power @ missed
+        series = series + power
+    matrix = up @ series
+    matrix.setflags(write=False)
+    return matrix
+
+
+def residual(x: torch.Tensor, y: torch.Tensor, grid: AxisGrid, profile: SliceProfile, axis: int) -> torch.Tensor:
+    """``y - A x`` on the acquired grid: what the restored volume fails to explain of the acquired one."""
+    return y - apply_along(degradation_matrix(grid, profile), x, axis)
+
+
+def correct(x: torch.Tensor, y: torch.Tensor, grid: AxisGrid, profile: SliceProfile, axis: int) -> torch.Tensor:
+    """One step towards the data: ``x + U (y - A x)``."""
+    return x + apply_along(interpolation_matrix(grid), residual(x, y, grid, profile, axis), axis)

@@ -1,0 +1,78 @@
+"""From the acquired grid to the target grid along one axis: positions and interpolation.
+
+Everything that acts along one axis is a small matrix here, so that training, inference and data consistency share
+the same half-voxel arithmetic, and adjoints are transposes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+
+__all__ = ["AxisGrid", "apply_along", "interpolation_matrix"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AxisGrid:
+    """An acquired (LR) and a target (HR) grid on the same axis.
+
+    Args:
+        n_lr: acquired samples.
+        n_hr: target samples.
+        factor: acquired spacing divided by target spacing; default ``n_hr / n_lr``, which keeps the field of view.
+        start: outer edge of the target grid measured from the outer edge of the acquired grid, in acquired voxels;
+            0 for edge-aligned grids.
+    """
+
+    n_lr: int
+    n_hr: int
+    factor: float = 0.0
+    start: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.n_lr < 2 or self.n_hr < 2:
+            raise ValueError(f"an axis needs at least two samples on both grids, got {self.n_lr} and {self.n_hr}")
+        if self.factor == 0.0:
+            object.__setattr__(self, "factor", self.n_hr / self.n_lr)
+        if not self.factor > 0:
+            raise ValueError(f"the factor must be > 0, got {self.factor}")
+
+    def hr_centres(self) -> FloatArray:
+        """``(n_hr,)``: index of every target voxel centre on the acquired grid."""
+        return self.start + (np.arange(self.n_hr) + 0.5) / self.factor - 0.5
+
+    def hr_edges(self) -> FloatArray:
+        """``(n_hr + 1,)``: edges of the target voxels, in acquired voxels from the acquired outer edge."""
+        return self.start + np.arange(self.n_hr + 1) / self.factor
+
+
+def interpolation_matrix(grid: AxisGrid, order: int = 3) -> FloatArray:
+    """Spline interpolation from the acquired to the target grid.
+
+    Order 3 is the cubic B-spline of ``scipy.ndimage`` with mirrored edges (mode ``reflect``), 1 is linear, 0 nearest.
+
+    Returns:
+        ``(n_hr, n_lr)``; every row sums to 1, so a constant stays a constant.
+    """
+    coefficients = np.eye(grid.n_lr)
+    if order > 1:
+        coefficients = ndimage.spline_filter1d(coefficients, order=order, axis=0, mode="reflect")
+    centres = grid.hr_centres()
+    matrix = np.empty((grid.n_hr, grid.n_lr))
+    for column in range(grid.n_lr):
+        matrix[:, column] = ndimage.map_coordinates(
+            coefficients[:, column], centres[None], order=order, mode="reflect", prefilter=False
+        )
+    return matrix
+
+
+def apply_along(matrix: npt.NDArray[np.floating] | torch.Tensor, x: torch.Tensor, axis: int) -> torch.Tensor:
+    """Multiply ``x`` by a matrix ``(n_out, n_in)`` along one axis; all other axes stay as they are."""
+    weights = torch.as_tensor(matrix, dtype=x.dtype, device=x.device)
+    return torch.movedim(torch.movedim(x, axis, -1) @ weights.T, -1, axis)

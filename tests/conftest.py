@@ -1,0 +1,19 @@
+"""Shared fixtures: where the real data lie, and small phantoms whose right answer is known."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real scans: ``MONAI_SR_DATA``, by default ``../shared/data`` beside the checkout."""
+    folder = Path(os.environ.get("MONAI_SR_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "train").is_dir():
+        pytest.skip(f"real scans not found at {folder}; set MONAI_SR_DATA to their folder")
+    return folder
