@@ -1,0 +1,161 @@
+"""What a user's INPUT path holds: one case per NIfTI file and per DICOM series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+from monai_sr.io.files import NAME_LIMIT, file_kind, nifti_stem, safe_name, shown, walk_files
+from monai_sr.io.volume import InputError, Volume
+
+if TYPE_CHECKING:
+    from monai_sr.io.nifti_forms import AffineForm
+
+__all__ = ["Case", "CaseKind", "find_cases"]
+
+CaseKind = Literal["nifti", "dicom", "refused"]
+
+# Volumes in formats that are not read. They are named as refused, since passing over a scan in silence is worse.
+_FOREIGN = (".hdr", ".mgz", ".mgh", ".mha", ".mhd", ".mnc", ".nhdr", ".nrrd")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One scan that is to be read, or a file whose refusal is to be reported.
+
+    Args:
+        name: unique among the cases found together, also where upper and lower case are the same.
+        path: the NIfTI file, or the folder or file of the DICOM series.
+        kind: ``"refused"``: an image or archive of a format that is not read; ``read`` says so.
+        read: reads it anew at each call, and raises :class:`InputError` if it is refused.
+    """
+
+    name: str
+    path: Path
+    kind: CaseKind
+    read: Callable[[], Volume]
+
+
+def find_cases(path: Path, *, affine: AffineForm | None = None) -> list[Case]:
+    """The cases of one input, sorted by path. Voxels are read only by :attr:`Case.read`.
+
+    Args:
+        path: a NIfTI file, a DICOM file, or a folder that holds any of them at any depth. Hidden entries and files
+            that are no images are passed over.
+        affine: which affine of a NIfTI file holds where it states two different ones.
+
+    Raises:
+        FileNotFoundError: if there is no such path.
+        InputError: if it is a file of another kind, or a folder in which nothing was found.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no such file or folder: {path}")
+    found = _in_folder(path, affine) if path.is_dir() else [_of_file(path, affine)]
+    if not found:
+        raise InputError(f"{shown(path)} holds no NIfTI file (.nii, .nii.gz) and no DICOM image")
+    return _with_unique_names(sorted(found, key=lambda case: str(case.path)))
+
+
+def _of_file(path: Path, affine: AffineForm | None) -> Case:
+    kind = file_kind(path)
+    if kind == "nifti":
+        return _nifti_case(path, affine)
+    if kind == "dicom":
+        return _dicom_file_case(path)
+    _refuse(path, gzipped=kind == "gzip")
+
+
+def _in_folder(folder: Path, affine: AffineForm | None) -> list[Case]:
+    cases: list[Case] = []
+
+    def unlisted(error: OSError) -> None:
+        place = Path(error.filename)
+        cases.append(_refused_case(place, f"{shown(place)} cannot be listed: {error.strerror}"))
+
+    for file in walk_files(folder, on_error=unlisted):
+        try:
+            kind = file_kind(file)
+        except InputError as error:
+            cases.append(_refused_case(file, str(error)))
+            continue
+        if kind == "nifti":
+            cases.append(_nifti_case(file, affine))
+        elif kind == "gzip" or (kind == "other" and file.name.lower().endswith(_FOREIGN)):
+            cases.append(_refused_case(file, _reason(file, gzipped=kind == "gzip")))
+    return cases + _dicom_cases(folder, {case.path for case in cases if case.kind == "refused"})
+
+
+def _nifti_case(path: Path, affine: AffineForm | None) -> Case:
+    def read() -> Volume:
+        from monai_sr.io.nifti import read_nifti
+
+        return read_nifti(path, affine=affine)
+
+    return Case(safe_name(nifti_stem(path)), path, "nifti", read)
+
+
+def _dicom_cases(folder: Path, refused: set[Path]) -> list[Case]:
+    """One case per series; a file that is refused already (unreadable, so of unknown kind) is not reported twice."""
+    from monai_sr.io.dicom_read import find_series
+
+    return [
+        Case(series.name, _place(series.files, folder), "dicom", series.read)
+        for series in find_series(folder)
+        if not refused.issuperset(series.files)
+    ]
+
+
+def _dicom_file_case(path: Path) -> Case:
+    from monai_sr.io.dicom_read import find_series
+
+    series = find_series(path)
+    if len(series) != 1:
+        raise InputError(f"{shown(path)} is no DICOM image")
+    return Case(series[0].name, path, "dicom", series[0].read)
+
+
+def _place(files: Sequence[Path], folder: Path) -> Path:
+    """The folder of a series; its file where it has only one."""
+    if len(files) == 1:
+        return files[0]
+    return Path(os.path.commonpath([file.parent for file in files])) if files else folder
+
+
+def _refused_case(path: Path, message: str) -> Case:
+    def read() -> NoReturn:
+        raise InputError(message)
+
+    return Case(safe_name(path.stem), path, "refused", read)
+
+
+def _refuse(path: Path, *, gzipped: bool) -> NoReturn:
+    raise InputError(_reason(path, gzipped=gzipped))
+
+
+def _reason(path: Path, *, gzipped: bool) -> str:
+    if gzipped:
+        return f"{shown(path)} is gzip-compressed and holds no NIfTI image; unpack it first"
+    if path.name.lower().endswith(_FOREIGN):
+        return f"{shown(path)} is in a format that is not read; convert it to .nii.gz first"
+    return f"{shown(path)} is neither NIfTI nor DICOM"
+
+
+def _with_unique_names(cases: list[Case]) -> list[Case]:
+    """Append ``_2``, ``_3`` ... to a name that came before, and let each volume bear the name of its case."""
+    taken: set[str] = set()
+    named = []
+    for case in cases:
+        name, number = case.name, 2
+        while name.lower() in taken:
+            ending = f"_{number}"
+            name, number = case.name[: NAME_LIMIT - len(ending)] + ending, number + 1
+        taken.add(name.lower())
+        named.append(Case(name, case.path, case.kind, _renaming(case.read, name)))
+    return named
+
+
+def _renaming(read: Callable[[], Volume], name: str) -> Callable[[], Volume]:
+    return lambda: replace(read(), name=name)
