@@ -121,7 +121,7 @@ def bars(
 def _averaged(
     paint: Callable[[FloatArray, FloatArray, FloatArray], FloatArray], shape: tuple[int, int, int], points: int
 ) -> FloatArray:
-    """Mean of ``paint`` over ``points`` evenly spread positions per axis in every voxel; the field runs from -1 to 1."""
+    """Mean of ``paint`` at ``points`` evenly spread positions per axis in every voxel; the field runs from -1 to 1."""
     offsets = (np.arange(points) + 0.5) / points
     total = np.zeros(shape)
     for dx in offsets:

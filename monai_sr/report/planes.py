@@ -1,0 +1,94 @@
+"""Sections of a volume as a radiologist holds them: the patient's right on the left side, anterior or head up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from monai_sr.io import Volume
+
+__all__ = ["PLANES", "PlaneName", "Section", "anatomical_axes", "sections"]
+
+PlaneName = Literal["axial", "coronal", "sagittal"]
+PLANES: tuple[PlaneName, ...] = ("axial", "coronal", "sagittal")
+
+# Per plane: anatomical axis (0 R, 1 A, 2 S) across it, to the right of the picture and up; sign -1 is against R, A, S.
+_LAYOUT: dict[PlaneName, tuple[int, tuple[int, int], tuple[int, int]]] = {
+    "axial": (2, (0, -1), (1, 1)),
+    "coronal": (1, (0, -1), (2, 1)),
+    "sagittal": (0, (1, -1), (2, 1)),
+}
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One picture.
+
+    Args:
+        name: the plane that it lies closest to.
+        image: ``(rows, columns)``, first row on top.
+        size_mm: width and height of the picture.
+        labels: letters of the patient's side at the left, right, top and bottom edge.
+    """
+
+    name: PlaneName
+    image: npt.NDArray[np.float32]
+    size_mm: tuple[float, float]
+    labels: tuple[str, str, str, str]
+
+
+def anatomical_axes(volume: Volume) -> list[tuple[int, int]]:
+    """For R, A and S: the array axis that lies closest to it, and whether it runs along (1) or against it (-1).
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_sr import Volume, VolumeGeometry
+        >>> grid = VolumeGeometry((2, 3, 4), np.diag([-1.0, -1.0, 5.0, 1.0]))  # LPS, as most DICOM series
+        >>> anatomical_axes(Volume(np.zeros((2, 3, 4), np.float32), grid))
+        [(0, -1), (1, -1), (2, 1)]
+    """
+    directions = volume.geometry.directions
+    world, array = linear_sum_assignment(-np.abs(directions))
+    return [(int(a), 1 if directions[w, a] > 0 else -1) for w, a in zip(world, array, strict=True)]
+
+
+def sections(volume: Volume, place: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> list[Section]:
+    """Axial, coronal and sagittal section through one place.
+
+    The array is not resampled: in an oblique scan each section is the plane of voxels that lies closest to its name.
+
+    Args:
+        volume: the scan.
+        place: fraction of the field of view along each *array axis*, 0 and 1 being its outer edges, so that it is the
+            same place on every grid over the same field.
+    """
+    axes = anatomical_axes(volume)
+    spacing = volume.geometry.spacing
+    found = []
+    for name in PLANES:
+        across, (right, right_sign), (up, up_sign) = _LAYOUT[name]
+        cut, _ = axes[across]
+        (column_axis, column_sign), (row_axis, row_sign) = axes[right], axes[up]
+        index = min(int(place[cut] * volume.array.shape[cut]), volume.array.shape[cut] - 1)
+        image = np.take(volume.array, index, axis=cut)
+        if column_axis < row_axis:  # rows first
+            image = image.T
+        if column_sign * right_sign < 0:
+            image = image[:, ::-1]
+        if row_sign * up_sign > 0:  # the first row is the top of the picture
+            image = image[::-1]
+        size = (image.shape[1] * spacing[column_axis], image.shape[0] * spacing[row_axis])
+        labels = (*_ends(right, right_sign), *reversed(_ends(up, up_sign)))
+        found.append(Section(name, image, size, (labels[0], labels[1], labels[2], labels[3])))
+    return found
+
+
+def _ends(axis: int, sign: int) -> tuple[str, str]:
+    """Letters where a direction of the picture begins and where it ends."""
+    low, high = _LETTERS[axis]
+    return (low, high) if sign > 0 else (high, low)

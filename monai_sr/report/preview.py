@@ -1,0 +1,117 @@
+"""``preview.png``: before and after in three planes, in one window and at one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from monai_sr.intensity import body_mask, intensity_range
+from monai_sr.io import Modality, Volume, atomic_path
+from monai_sr.report.planes import PLANES, Section, sections
+
+__all__ = ["RESEARCH_ONLY", "display_window", "write_preview"]
+
+RESEARCH_ONLY = "Research only. Not for diagnosis."
+
+_SOFT_TISSUE_HU = (-160.0, 240.0)  # window 400, level 40
+_LUNG_HU = (-1350.0, 150.0)  # window 1500, level -600
+_LUNG_SHARE = 0.25  # of the body mask: then the picture is of a chest
+_MASK_VOXELS = 2**21  # enough to find the body, and fast on any scan
+
+
+def write_preview(
+    volumes: Sequence[tuple[str, Volume]], modality: Modality, path: Path, *, title: str, overwrite: bool = False
+) -> Path:
+    """Draw volumes that cover the same field of view below each other and write a PNG, whole or not at all.
+
+    Args:
+        volumes: label and volume per row; window and place are chosen from the first, the acquired one.
+        modality: decides the window.
+        path: file to write.
+        title: one line; no patient data.
+        overwrite: whether an existing file may be replaced.
+    """
+    low, high, window = display_window(volumes[0][1], modality)
+    rows = [(label, volume, sections(volume, _place(volumes[0][1], modality))) for label, volume in volumes]
+    widths = [max(row[2][k].size_mm[0] for row in rows) for k in range(len(PLANES))]
+    heights = [max(section.size_mm[1] for section in row[2]) for row in rows]
+    unit = 12.0 / sum(widths)  # inches per mm: one scale for the whole figure
+    figure = Figure(
+        figsize=(13.0, min(max(unit * sum(heights), 4.0) + 1.2, 40.0)), dpi=150, facecolor="black", layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(rows), len(PLANES), squeeze=False, width_ratios=widths, height_ratios=heights)
+    for line, (label, volume, row) in zip(grid, rows, strict=True):
+        spacing = " x ".join(f"{s:.3g}" for s in volume.geometry.spacing)
+        for ax, section in zip(line, row, strict=True):
+            _draw(ax, section, low, high)
+        line[0].set_ylabel(f"{label}\n{spacing} mm", color="white", fontsize=11)
+    for ax, name in zip(grid[0], PLANES, strict=True):
+        ax.set_title(name, color="white", fontsize=11)
+    figure.suptitle(title, color="white", fontsize=12, parse_math=False)
+    figure.supxlabel(f"{window}.  {RESEARCH_ONLY}", color="white", fontsize=10, parse_math=False)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Description": RESEARCH_ONLY, "Software": "monai_sr"})
+    return path
+
+
+def display_window(volume: Volume, modality: Modality) -> tuple[float, float, str]:
+    """Black and white of the picture, and one phrase that says so.
+
+    CT: soft tissue (width 400, level 40 HU), or lung (1500, -600) where a quarter of the body is air. MR: the 0.5th to
+    the 99.8th percentile inside the body.
+    """
+    sample = _coarse(volume)
+    if modality == "CT":
+        mask = body_mask(sample, modality)
+        lung = float(np.mean(sample[mask] < -500.0)) > _LUNG_SHARE
+        low, high = _LUNG_HU if lung else _SOFT_TISSUE_HU
+        unit = " HU"
+    else:
+        try:
+            limits = intensity_range(sample, modality)
+            low, high = limits.low, limits.high
+        except ValueError:  # a constant volume has no range; any window shows it
+            low, high = float(sample.min()) - 1.0, float(sample.max()) + 1.0
+        unit = ""
+    return low, high, f"Window {high - low:.4g}, level {(high + low) / 2:.4g}{unit}"
+
+
+def _draw(ax: Axes, section: Section, low: float, high: float) -> None:
+    width, height = section.size_mm
+    # Voxels as they are: an interpolated picture would show a result that nobody wrote.
+    ax.imshow(
+        section.image, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0), interpolation="nearest", aspect=1
+    )
+    ax.set_xticks([])
+    ax.set_yticks([])
+    style: dict[str, Any] = {"color": "#ffd27f", "fontsize": 10, "transform": ax.transAxes}
+    left, right, top, bottom = section.labels
+    ax.text(0.01, 0.5, left, ha="left", va="center", **style)
+    ax.text(0.99, 0.5, right, ha="right", va="center", **style)
+    ax.text(0.5, 0.99, top, ha="center", va="top", **style)
+    ax.text(0.5, 0.01, bottom, ha="center", va="bottom", **style)
+
+
+def _place(volume: Volume, modality: Modality) -> tuple[float, float, float]:
+    """Centre of the body as a fraction of the field along each array axis, moved to the centre of an acquired voxel.
+
+    There every section shows one place in all rows: the middle of a thick slice, and the thin slice that lies there.
+    """
+    mask = body_mask(_coarse(volume), modality)
+    centre = [float(np.mean(np.nonzero(mask)[axis] + 0.5)) / mask.shape[axis] for axis in range(3)]
+    x, y, z = ((int(c * n) + 0.5) / n for c, n in zip(centre, volume.array.shape, strict=True))
+    return x, y, z
+
+
+def _coarse(volume: Volume) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Every n-th voxel in the plane of the finer axes, so that a large scan costs no more than a small one."""
+    step = max(1, round((volume.array.size / _MASK_VOXELS) ** (1 / 2)))
+    coarsest = int(np.argmax(volume.geometry.spacing))
+    return volume.array[tuple(slice(None, None, 1 if axis == coarsest else step) for axis in range(3))]
