@@ -1,0 +1,81 @@
+"""Which scans lie in a folder, and whose they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from monai_sr.io.files import NIFTI_SUFFIXES, nifti_stem
+from monai_sr.io.volume import InputError
+from monai_sr.keys import HR, LR
+
+__all__ = ["Case", "find_pairs", "find_scans", "subject_of"]
+
+Case = dict[str, str]
+"""``name`` (path below the data folder, with ``/``), ``subject``, and paths under ``HR`` and, for pairs, ``LR``."""
+
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_BIDS_SUBJECT = re.compile(r"(?:^|[/_])sub-([A-Za-z0-9]+)")
+
+
+def subject_of(name: str) -> str:
+    """Subject by the ``sub-`` label of BIDS anywhere in the path; without one, every file is its own subject.
+
+    Example:
+        >>> subject_of("sub-07/ses-2/anat/sub-07_ses-2_T1w.nii.gz"), subject_of("scans/head_3.nii.gz")
+        ('07', 'head_3')
+    """
+    found = _BIDS_SUBJECT.search(name)
+    return found.group(1) if found else nifti_stem(Path(name))
+
+
+def find_scans(folder: Path) -> list[Case]:
+    """All volumes below a folder, each the truth of one case.
+
+    A volume is a NIfTI file, or a folder that holds ``.dcm`` files.
+
+    Raises:
+        InputError: if the folder does not exist or holds no volume.
+    """
+    return [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in _scans(folder).items()]
+
+
+def find_pairs(folder: Path) -> list[Case]:
+    """Volumes or images that lie under the same name in ``folder/HR`` and ``folder/LR``.
+
+    Raises:
+        InputError: if a folder is missing or empty, or a file has no partner.
+    """
+    sides = {}
+    for side in ("HR", "LR"):
+        found = _scans(folder / side) | _images(folder / side)
+        if not found:
+            raise InputError(f"{folder / side} holds neither volumes nor images; pairs lie there and in its sibling")
+        sides[side] = found
+    alone = sorted(set(sides["HR"]) ^ set(sides["LR"]))
+    if alone:
+        raise InputError(f"{_few(alone)} in {folder} has no partner of the same name in the other of HR and LR")
+    return [
+        {"name": name, "subject": subject_of(name), HR: str(path), LR: str(sides["LR"][name])}
+        for name, path in sides["HR"].items()
+    ]
+
+
+def _scans(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"no such folder: {folder}")
+    files = [p for p in sorted(folder.rglob("*")) if not p.name.startswith(".") and p.is_file()]
+    volumes = {p for p in files if p.name.lower().endswith(NIFTI_SUFFIXES)}
+    volumes |= {p.parent for p in files if p.suffix.lower() == ".dcm"}
+    return {p.relative_to(folder).as_posix(): p for p in sorted(volumes)}
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    images = (p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _IMAGE_SUFFIXES and p.is_file())
+    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in images}
+
+
+def _few(names: Iterable[str], limit: int = 5) -> str:
+    listed = list(names)
+    return ", ".join(listed[:limit]) + (f" and {len(listed) - limit} more" if len(listed) > limit else "")

@@ -1,0 +1,33 @@
+"""Training: the trainer, what happens around its step, and the door of the bundle configs."""
+
+from monai_sr.engines.checkpoint import Checkpointer, latest_checkpoint
+from monai_sr.engines.config import ConfigRefused, check_config, find_bundle_root, running_config
+from monai_sr.engines.handlers import CollapseWarning, LossLog, Progress
+from monai_sr.engines.parts import TrainingCases, epochs, fix_numerics, pick_device, prepare_network
+from monai_sr.engines.record import RunRecord, export_weights, trained_range
+from monai_sr.engines.srgan_trainer import Adversary, Learner, SRGanTrainer, TrainingDiverged, amp_dtype
+
+__all__ = [
+    "Adversary",
+    "Checkpointer",
+    "CollapseWarning",
+    "ConfigRefused",
+    "Learner",
+    "LossLog",
+    "Progress",
+    "RunRecord",
+    "SRGanTrainer",
+    "TrainingCases",
+    "TrainingDiverged",
+    "amp_dtype",
+    "check_config",
+    "epochs",
+    "export_weights",
+    "find_bundle_root",
+    "fix_numerics",
+    "latest_checkpoint",
+    "pick_device",
+    "prepare_network",
+    "running_config",
+    "trained_range",
+]

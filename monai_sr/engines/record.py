@@ -1,0 +1,170 @@
+"""What a training leaves behind: the weights with their record, and how the run came about."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Events
+
+from monai_sr.catalogue import write_record
+from monai_sr.data import Split
+from monai_sr.degradation import DegradationSampler
+from monai_sr.engines.config import running_config
+from monai_sr.engines.srgan_trainer import SRGanTrainer
+
+__all__ = ["RunRecord", "export_weights", "trained_range"]
+
+_PACKAGES = ("monai_sr", "monai", "torch", "numpy", "scipy", "pytorch-ignite")
+_logger = logging.getLogger(__name__)
+
+
+def trained_range(cases: Sequence[Mapping[str, Any]], sampler: DegradationSampler) -> dict[str, Any]:
+    """Limits of what a model has seen, for the warnings of inference.
+
+    Args:
+        cases: prepared volumes with ``modality``, ``noise``, ``contrast``.
+        sampler: of the degradations.
+
+    Returns:
+        JSON-serialisable; ``noise`` is the upper limit as a fraction of the intensity range, the volumes' own included.
+    """
+    found: dict[str, Any] = {"modalities": sorted({case["modality"] for case in cases})}
+    found["factor"] = [float(x) for x in sampler.factor_limits]
+    found["width"] = [float(x) for x in sampler.width]
+    own = max(float(case["noise"]) for case in cases)
+    found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
+    found["contrast"] = {}
+    for modality in found["modalities"]:
+        statistics = [case["contrast"] for case in cases if case["modality"] == modality]
+        found["contrast"][modality] = {
+            name: [min(s[name] for s in statistics), max(s[name] for s in statistics)] for name in statistics[0]
+        }
+    return found
+
+
+def export_weights(network: torch.nn.Module, path: Path) -> None:
+    """Write a plain state dict, on the CPU and contiguous, so that it loads with ``weights_only=True`` anywhere."""
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    temporary = path.with_suffix(".pt.tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+class RunRecord:
+    """Handler: ``run.json`` from the beginning, ``model.pt`` with its record ``model.json`` after every epoch.
+
+    The weights are the moving average if there is one.
+
+    Args:
+        output_dir: where to.
+        seed: of the training.
+        split: who trained.
+        trained_range: see :func:`trained_range`.
+        stage: ``"l1"`` or ``"gan"``; default: by the trainer's adversary.
+        description: one sentence for people.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        seed: int,
+        split: Split,
+        trained_range: Mapping[str, Any],
+        stage: str | None = None,
+        description: str = "",
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.seed = seed
+        self.split = split
+        self.trained_range = trained_range
+        self.stage = stage
+        self.description = description
+        self._seconds_before = 0.0
+        self._began = 0.0
+
+    def attach(self, engine: SRGanTrainer) -> None:
+        """Register with a trainer, behind its ``Checkpointer``."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
+
+    def _start(self, engine: SRGanTrainer) -> None:
+        self._began = time.perf_counter()
+        file = self.folder / "run.json"
+        if engine.state.iteration > 0 and file.exists():
+            self._seconds_before = float(json.loads(file.read_text(encoding="utf-8")).get("seconds", 0.0))
+        self._write_run(engine)
+
+    def write(self, engine: SRGanTrainer) -> None:
+        """Export the weights of this moment and bring ``run.json`` up to date."""
+        learner = engine.generator
+        network = learner.network if learner.ema is None else learner.ema.module
+        export_weights(network, self.folder / "model.pt")
+        entry = {
+            "network": _plain(running_config().get("network_def", {})),
+            "stage": self.stage or ("l1" if engine.adversary is None else "gan"),
+            "trained_range": dict(self.trained_range),
+            "description": self.description,
+            "steps": int(engine.state.iteration),
+        }
+        write_record(self.folder / "model.pt", entry)
+        self._write_run(engine)
+
+    def _write_run(self, engine: SRGanTrainer) -> None:
+        content = {
+            "steps_done": int(engine.state.iteration),
+            "steps": int(engine.state.max_epochs * engine.state.epoch_length),
+            "seconds": round(self._seconds_before + time.perf_counter() - self._began, 1),
+            "seed": self.seed,
+            "split_sha256": self.split.sha256,
+            "device": str(engine.state.device),
+            "amp": str(engine.amp_dtype),
+            "threads": torch.get_num_threads(),
+            "git_commit": _git_commit(),
+            "versions": _versions(),
+            "config": _plain(running_config()),
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / "run.json.tmp"
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, self.folder / "run.json")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold; anything else by its text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout that this package runs from, with ``-dirty`` if changed; None outside of one."""
+    folder = Path(__file__).resolve().parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--match="]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,228 @@
+"""Training for paired super-resolution, without or with a discriminator.
+
+MONAI's ``AdversarialTrainer`` (1.6.1) shows the *inputs* to the discriminator as real; on the target grid inputs and
+outputs have the same shape, so nothing would hint at it. Hence our own step: real is HR, fake is SR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from monai.engines import Trainer
+from monai.inferers import Inferer, SimpleInferer
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel
+
+from monai_sr.keys import HR, LR, SR
+from monai_sr.losses import WeightedLosses
+
+__all__ = ["Adversary", "Learner", "SRGanTrainer", "TrainingDiverged", "amp_dtype"]
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss is no longer finite. The last checkpoint is from before."""
+
+
+def amp_dtype(device: torch.device) -> torch.dtype | None:
+    """Precision for mixed-precision training where the hardware computes it natively, else None (float32).
+
+    CUDA: bfloat16 from Ampere on, float16 before. CPU: bfloat16 with AVX512-BF16 or AMX, where it is 2 to 4 times
+    faster and elsewhere slower than float32.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu":
+        native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return torch.bfloat16 if native else None
+    return None
+
+
+@dataclass
+class Learner:
+    """A network with all that changes its weights.
+
+    Args:
+        network: on its device.
+        optimizer: of the network's parameters.
+        scheduler: stepped once per iteration.
+        max_grad_norm: gradients are clipped to this norm. Without normalisation layers an unclipped run lost everything
+            it had learned; None switches it off.
+        ema: exponential moving average of the weights, updated once per iteration.
+    """
+
+    network: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler | None = None
+    max_grad_norm: float | None = None
+    ema: AveragedModel | None = None
+
+    def step(self, loss: torch.Tensor, scaler: torch.amp.GradScaler) -> float:
+        """One update; returns the gradient norm before clipping."""
+        self.optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(self.optimizer)
+        limit = float("inf") if self.max_grad_norm is None else self.max_grad_norm
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        scaler.step(self.optimizer)
+        scaler.update()
+        if self.scheduler is not None:
+            self.scheduler.step()
+        if self.ema is not None:
+            self.ema.update_parameters(self.network)
+        return float(norm)
+
+    def state(self) -> dict[str, Any]:
+        """Everything with a ``state_dict``, by name, for a checkpoint."""
+        parts = {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "scheduler": self.scheduler,
+            "ema": self.ema,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+@dataclass
+class Adversary:
+    """The discriminator's side of the game.
+
+    Args:
+        learner: the discriminator.
+        loss: MONAI's ``PatchAdversarialLoss`` or alike: ``loss(logits, target_is_real, for_discriminator)``.
+        weight: of the generator's adversarial term.
+        start_step: the generator ignores the discriminator before this iteration.
+    """
+
+    learner: Learner
+    loss: Callable[..., torch.Tensor]
+    weight: float = 0.005
+    start_step: int = 0
+
+
+class SRGanTrainer(Trainer):
+    """One readable step: the generator learns from named losses, then the discriminator from HR and SR.
+
+    Without an adversary it is the L1 stage; the GAN stage starts from its weights.
+
+    ``engine.state.output`` holds ``losses`` (name to float: every generator term, ``generator`` total, ``grad_norm``,
+    and with an adversary ``adversarial``, ``discriminator``, ``d_real`` and ``d_fake``, the mean logits), and LR, HR,
+    SR of the batch by the names of ``monai_sr.keys``.
+
+    Args:
+        device: where to run.
+        max_epochs: epochs of ``epoch_length`` iterations; the unit of checkpoints and validation.
+        train_data_loader: batches with LR and HR.
+        epoch_length: iterations per epoch.
+        generator: the generator.
+        loss: named reconstruction losses.
+        adversary: discriminator and its loss, or None.
+        amp: dtype of autocast, see :func:`amp_dtype`; None is float32.
+        inferer: how the generator is called; default: directly.
+        seed: what a network draws (dropout) is a function of it and the step, also after resuming.
+        train_handlers: ignite handlers.
+
+    Raises:
+        TrainingDiverged: in ``run``, if a loss is not finite.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        max_epochs: int,
+        train_data_loader: Iterable[Mapping[str, torch.Tensor]],
+        epoch_length: int,
+        generator: Learner,
+        loss: WeightedLosses,
+        adversary: Adversary | None = None,
+        amp: torch.dtype | None = None,
+        inferer: Inferer | None = None,
+        seed: int = 0,
+        train_handlers: Sequence[Any] | None = None,
+    ) -> None:
+        self.generator = generator
+        self.inferer = inferer or SimpleInferer()
+        self.seed = seed
+        self.reconstruction = loss
+        self.adversary = adversary
+        self.amp_dtype = amp
+        # float16 alone underflows without scaling; disabled, the scaler passes everything through
+        self.grad_scaler = torch.amp.GradScaler(device.type, enabled=amp == torch.float16)
+        super().__init__(
+            device=device,
+            max_epochs=max_epochs,
+            data_loader=train_data_loader,
+            epoch_length=epoch_length,
+            handlers=train_handlers,
+            decollate=False,
+        )
+
+    def checkpoint_parts(self) -> dict[str, Any]:
+        """All parts whose state makes a resumed training equal to an uninterrupted one."""
+        parts = {f"generator_{name}": part for name, part in self.generator.state().items()}
+        if self.adversary is not None:
+            parts |= {f"discriminator_{name}": part for name, part in self.adversary.learner.state().items()}
+        if self.grad_scaler.is_enabled():
+            parts["grad_scaler"] = self.grad_scaler
+        return parts
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.state.device.type, self.amp_dtype, enabled=self.amp_dtype is not None)
+
+    def _iteration(self, engine: Any, batchdata: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        torch.manual_seed(self.seed * 2**32 + engine.state.iteration)
+        lr, hr = (batchdata[key].to(self.state.device, non_blocking=True) for key in (LR, HR))
+        self.generator.network.train()
+        with self._autocast():
+            sr = self.inferer(lr, self.generator.network)
+            total, named = self.reconstruction(sr.float(), hr)
+            if self.adversary is not None and engine.state.iteration > self.adversary.start_step:
+                named["adversarial"] = self._fool(sr)
+                total = total + self.adversary.weight * named["adversarial"]
+        self._guard({**named, "generator": total})
+        norm = self.generator.step(total, self.grad_scaler)
+        losses = {name: float(value.detach()) for name, value in named.items()}
+        losses |= {"generator": float(total.detach()), "grad_norm": norm}
+        if self.adversary is not None:
+            losses |= self._learn_to_tell(hr, sr.detach())
+        return {"losses": losses, LR: lr, HR: hr, SR: sr.detach()}
+
+    def _fool(self, sr: torch.Tensor) -> torch.Tensor:
+        """The generator's adversarial term; the discriminator's weights take no gradient from it."""
+        assert self.adversary is not None
+        network = self.adversary.learner.network
+        network.requires_grad_(False)
+        loss = self.adversary.loss(network(sr), target_is_real=True, for_discriminator=False)
+        network.requires_grad_(True)
+        return loss
+
+    def _learn_to_tell(self, hr: torch.Tensor, sr: torch.Tensor) -> dict[str, float]:
+        """The discriminator's step: HR is real, SR is fake."""
+        assert self.adversary is not None
+        learner = self.adversary.learner
+        learner.network.train()
+        with self._autocast():
+            real, fake = learner.network(hr), learner.network(sr)
+            loss = 0.5 * (
+                self.adversary.loss(real, target_is_real=True, for_discriminator=True)
+                + self.adversary.loss(fake, target_is_real=False, for_discriminator=True)
+            )
+        self._guard({"discriminator": loss})
+        learner.step(loss, self.grad_scaler)
+        return {
+            "discriminator": float(loss.detach()),
+            "d_real": float(real.detach().float().mean()),
+            "d_fake": float(fake.detach().float().mean()),
+        }
+
+    def _guard(self, terms: Mapping[str, torch.Tensor]) -> None:
+        for name, value in terms.items():
+            if not torch.isfinite(value):
+                raise TrainingDiverged(
+                    f"the {name} loss is {float(value)} at iteration {self.state.iteration}; the last checkpoint is "
+                    "from before: resume from it with a smaller learning rate, or set amp to null"
+                )

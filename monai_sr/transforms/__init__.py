@@ -1,0 +1,8 @@
+"""MONAI dictionary transforms around the parts of this package."""
+
+from monai_sr.transforms.intensity import NormalizeScand
+from monai_sr.transforms.load import LoadVolumed
+from monai_sr.transforms.prepare import DescribeScand
+from monai_sr.transforms.simulate import RandSimulatePatchd
+
+__all__ = ["DescribeScand", "LoadVolumed", "NormalizeScand", "RandSimulatePatchd"]
