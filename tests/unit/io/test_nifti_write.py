@@ -122,6 +122,13 @@ def test_two_different_forms_both_move(tmp_path: Path, chosen: str) -> None:
     np.testing.assert_allclose(again.geometry.affine, volume.geometry.resized((16, 11, 19)).affine, atol=1e-5)
 
 
+def test_a_wrong_pixdim_beside_a_lone_sform_is_not_handed_on(tmp_path: Path) -> None:
+    path = source_file(tmp_path / "in.nii", codes=(1, 0), pixdim=[1, 1, 1, 1, 1, 1, 1, 1])
+    volume = read_volume(path, affine="sform")
+    (written,) = write_volume(upscaled(volume), tmp_path / "out.nii")
+    np.testing.assert_allclose(sitk_corners(written), volume.geometry.corners(), atol=1e-4)
+
+
 def test_a_crop_is_no_resize_and_lands_where_it_belongs(tmp_path: Path) -> None:
     volume = read_volume(source_file(tmp_path / "in.nii"))
     crop = volume.geometry.resampled((4, 4, 6), (1.0, 1.0, 0.5), (2.0, 3.0, 1.0))
