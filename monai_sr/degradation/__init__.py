@@ -1,17 +1,26 @@
 """The forward model and its train-free inverse: one operator for training, evaluation and data consistency."""
 
-from monai_sr.degradation.backprojection import backprojection_matrix, correct, residual
+from monai_sr.degradation.backprojection import backprojection_matrix, backprojection_steps, correct, residual
+from monai_sr.degradation.conditioning import CONDITION_CHANNELS, IMAGE_CHANNELS, generator_input, start_volume
 from monai_sr.degradation.operator import NoiseKind, add_noise, degradation_matrix, degrade
 from monai_sr.degradation.profiles import ProfileKind, SliceProfile
+from monai_sr.degradation.sampling import Degradation, DegradationSampler
 
 __all__ = [
+    "CONDITION_CHANNELS",
+    "IMAGE_CHANNELS",
+    "Degradation",
+    "DegradationSampler",
     "NoiseKind",
     "ProfileKind",
     "SliceProfile",
     "add_noise",
     "backprojection_matrix",
+    "backprojection_steps",
     "correct",
     "degradation_matrix",
     "degrade",
+    "generator_input",
     "residual",
+    "start_volume",
 ]

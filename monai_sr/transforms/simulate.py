@@ -25,6 +25,7 @@ from monai_sr.keys import HR, LR
 __all__ = ["RandSimulatePatchd"]
 
 _MARGIN_LR = 4  # acquired samples beside the patch: reach of the profile, the spline and two back-projection steps
+_MIN_BODY = 0.2  # smallest share of body in a patch: air teaches nothing
 
 
 class RandSimulatePatchd(RandomizableTransform):
@@ -69,49 +70,61 @@ class RandSimulatePatchd(RandomizableTransform):
         axis = int(self.R.choice(usable))
         drawn = self.sampler(self.R, data["modality"])
         seed = int(self.R.randint(2**31))
-        hr = self._other_axis(self._orient(data, axis, math.ceil(_MARGIN_LR * drawn.factor)), data["modality"])
-        return {**self._pair(*hr, drawn, data, seed), "name": data["name"]}
-
-    def _orient(self, data: Mapping[Hashable, Any], axis: int, margin: int) -> tuple[torch.Tensor, int, list[bool]]:
-        """Crop with a margin along ``axis``, move it last, flip and transpose the others.
-
-        Returns the crop, the offset of the patch on the last axis, and which of the first two axes are fine.
-        """
-        shape, patch = data[HR].shape, self.patch
-        for _ in range(30):  # a patch centred in the body; a volume with hardly any body still gives a patch
-            corner = [int(self.R.randint(n - patch + 1)) for n in shape]
-            if bool(data["mask"][tuple(c + patch // 2 for c in corner)]):
-                break
-        first, last = max(corner[axis] - margin, 0), min(corner[axis] + patch + margin, shape[axis])
-        others = [a for a in range(3) if a != axis]
-        reach = {a: min(4 * patch, shape[a] - corner[a]) for a in others}  # room for a coarser second axis
-        window = [slice(first, last) if a == axis else slice(corner[a], corner[a] + reach[a]) for a in range(3)]
-        crop = data[HR][tuple(window)]
-        fine = [a in data["fine_axes"] for a in others]
-        if self.R.uniform() < 0.5:
-            others, fine = others[::-1], fine[::-1]
-        crop = crop.permute(*others, axis)
-        offset = corner[axis] - first
+        hr, offset = self._crop(data, axis, math.ceil(_MARGIN_LR * drawn.factor))
         flips = [d for d in range(3) if self.R.uniform() < 0.5]
         if 2 in flips:
-            offset = crop.shape[2] - offset - patch
-        return torch.flip(crop, flips), offset, fine
+            offset = hr.shape[2] - offset - self.patch
+        return {**self._pair(torch.flip(hr, flips), offset, drawn, data, seed), "name": data["name"]}
 
-    def _other_axis(self, oriented: tuple[torch.Tensor, int, list[bool]], modality: str) -> tuple[torch.Tensor, int]:
-        """Perhaps make the first axis coarse, or coarse and restored; cut the first two axes to the patch."""
-        crop, offset, fine = oriented
-        kind = self.R.uniform()
-        factor = float(self.R.uniform(1.5, 4.0))
+    def _corner(self, data: Mapping[Hashable, Any]) -> list[int]:
+        """First voxel of a patch that holds body; a volume with hardly any body still gives a patch."""
+        corner = [0, 0, 0]
+        for _ in range(30):
+            corner = [int(self.R.randint(n - self.patch + 1)) for n in data[HR].shape]
+            inside = data["mask"][tuple(slice(c, c + self.patch, 4) for c in corner)]
+            if float(inside.float().mean()) >= _MIN_BODY:
+                break
+        return corner
+
+    def _crop(self, data: Mapping[Hashable, Any], axis: int, margin: int) -> tuple[torch.Tensor, int]:
+        """Patch with a margin along ``axis``, which becomes the last; the other two change places in half of the cases.
+
+        Perhaps the first axis is made coarse, or coarse and restored again: then it is cropped longer before.
+
+        Returns the crop ``(patch, patch, patch + margins)`` and the offset of the patch on the last axis.
+        """
+        shape, patch, corner = data[HR].shape, self.patch, self._corner(data)
+        first, last = max(corner[axis] - margin, 0), min(corner[axis] + patch + margin, shape[axis])
+        others = [a for a in range(3) if a != axis]
+        if self.R.uniform() < 0.5:
+            others.reverse()
+        kind, factor = self.R.uniform(), float(self.R.uniform(1.5, 4.0))
+        side = others[0]
+        length = patch
+        if side in data["fine_axes"] and kind < self.coarse_fraction:
+            length = int(factor * patch)
+        elif side in data["fine_axes"] and kind < self.coarse_fraction + self.restored_fraction:
+            length = 2 * patch
+        if length > shape[side]:
+            length = patch
+        begin = min(corner[side], shape[side] - length)
+        window = {axis: slice(first, last), side: slice(begin, begin + length)}
+        window[others[1]] = slice(corner[others[1]], corner[others[1]] + patch)
+        crop = data[HR][window[0], window[1], window[2]].permute(*others, axis)
+        if length > patch:
+            crop = self._coarsen(crop, factor, data["modality"], restore=kind >= self.coarse_fraction)
+        return crop, corner[axis] - first
+
+    def _coarsen(self, crop: torch.Tensor, factor: float, modality: str, *, restore: bool) -> torch.Tensor:
+        """Degrade the first axis to ``patch`` coarse voxels, or degrade and restore it and cut the patch."""
         profile = SliceProfile("box" if modality == "CT" else "gaussian")
         n = crop.shape[0]
-        if fine[0] and kind < self.coarse_fraction and n >= int(factor * self.patch) + 1:
-            grid = AxisGrid(self.patch, int(factor * self.patch))
-            crop = degrade(crop[: grid.n_hr, : self.patch], grid, profile, axis=0)
-        elif fine[0] and self.coarse_fraction <= kind < self.coarse_fraction + self.restored_fraction:
-            crop = crop[: 2 * self.patch, : self.patch]
-            grid = AxisGrid(max(round(crop.shape[0] / factor), 2), crop.shape[0])
-            crop = apply_along(backprojection_matrix(grid, profile, 2), degrade(crop, grid, profile, 0), 0)
-        return crop[: self.patch, : self.patch], offset
+        grid = AxisGrid(max(int(round(n / factor)), 2) if restore else self.patch, n)
+        coarse = degrade(crop, grid, profile, axis=0)
+        if not restore:
+            return coarse
+        middle = (n - self.patch) // 2
+        return apply_along(backprojection_matrix(grid, profile, 2), coarse, 0)[middle : middle + self.patch]
 
     def _pair(
         self, hr: torch.Tensor, offset: int, drawn: Degradation, data: Mapping[Hashable, Any], seed: int

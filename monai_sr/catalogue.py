@@ -1,0 +1,138 @@
+"""Which models exist, where they lie and what they were trained for. Answers without importing torch.
+
+A model is a weights-only state dict ``X.pt`` and a record. The records of the shipped models stand under ``models`` in
+``bundle/configs/metadata.json``; a model trained by a user has its record beside it, ``X.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ModelError", "ModelRecord", "bundle_root", "find_model", "models", "read_record", "write_record"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class ModelError(ValueError):
+    """A model cannot be used; the message names file, rule, value and remedy."""
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What is known of a model.
+
+    Args:
+        name: what ``--model`` takes.
+        file: its state dict.
+        sha256: of the file.
+        network: ``_target_`` (a class of ``monai_sr.networks``) and its arguments.
+        stage: ``"l1"`` or ``"gan"``.
+        trained_range: limits of what it has seen: ``modalities``, ``factor``, ``width``, ``noise``; and per modality
+            ``contrast`` (limits of the statistics of ``monai_sr.intensity.contrast``) and ``body_parts``.
+        description: one sentence for people.
+    """
+
+    name: str
+    file: Path
+    sha256: str
+    network: Mapping[str, Any]
+    stage: str
+    trained_range: Mapping[str, Any]
+    description: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types; the path is the file's name."""
+        return {**asdict(self), "file": self.file.name}
+
+
+def bundle_root() -> Path:
+    """Folder of the shipped bundle: package data in an installed wheel, ``bundle/`` in a checkout.
+
+    Raises:
+        ModelError: if neither is there.
+    """
+    for folder in (_PACKAGE / "_bundle", _PACKAGE.parent / "bundle"):
+        if (folder / "configs" / "metadata.json").is_file():
+            return folder
+    raise ModelError(f"the bundle is missing beside {_PACKAGE}; reinstall monai_sr")
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _record(name: str, entry: Mapping[str, Any], folder: Path) -> ModelRecord:
+    known = ("file", "sha256", "network", "stage", "trained_range", "description")
+    missing = [key for key in known[:-1] if key not in entry]
+    if missing:
+        raise ModelError(f"the record of model {name} in {folder} lacks {', '.join(missing)}; write it again")
+    file = Path(str(entry["file"])).name  # a record never points outside its folder
+    return ModelRecord(
+        name=name,
+        file=folder / file,
+        sha256=str(entry["sha256"]),
+        network=dict(entry["network"]),
+        stage=str(entry["stage"]),
+        trained_range=dict(entry["trained_range"]),
+        description=str(entry.get("description", "")),
+        extra={key: value for key, value in entry.items() if key not in (*known, "name", "extra")},
+    )
+
+
+def models(root: Path | None = None) -> list[ModelRecord]:
+    """Records of the models in a bundle, the shipped one by default; the first is the default model."""
+    root = bundle_root() if root is None else root
+    try:
+        metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{root / 'configs' / 'metadata.json'} cannot be read: {error}") from None
+    return [_record(name, entry, root / "models") for name, entry in metadata.get("models", {}).items()]
+
+
+def read_record(weights: Path) -> ModelRecord:
+    """Record beside a weights file: ``model.pt`` has ``model.json``."""
+    file = weights.with_suffix(".json")
+    if not file.is_file():
+        raise ModelError(f"{weights.name} has no record {file.name} beside it; 'monai-sr train' writes one")
+    try:
+        entry = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file} is not valid JSON: {error}") from None
+    return _record(str(entry.get("name", weights.stem)), {**entry, "file": weights.name}, weights.parent)
+
+
+def write_record(weights: Path, entry: Mapping[str, Any]) -> Path:
+    """Write the record of a weights file beside it, with its digest."""
+    file = weights.with_suffix(".json")
+    content = {"name": weights.stem, **entry, "file": weights.name, "sha256": sha256(weights)}
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return file
+
+
+def find_model(name: str | Path = "default") -> ModelRecord:
+    """Record of a model by name, by weights file, or by folder (a bundle, or a training's output).
+
+    Raises:
+        ModelError: if there is no such model; the message lists the names that exist.
+    """
+    path = Path(name)
+    if path.is_dir():
+        if (path / "configs" / "metadata.json").is_file():
+            return models(path)[0]
+        return read_record(path / "model.pt")
+    if path.suffix == ".pt":
+        if not path.is_file():
+            raise ModelError(f"model file {path} does not exist")
+        return read_record(path)
+    known = models()
+    for position, record in enumerate(known):
+        if record.name == str(name) or (str(name) == "default" and position == 0):
+            return record
+    raise ModelError(f"no model named {name}; there are: {', '.join(['none', *(r.name for r in known)])}, or a path")

@@ -1,0 +1,129 @@
+"""Body mask, intensity range and noise level of a scan: the definitions behind every number of this project.
+
+``docs/definitions.md`` states them in words. All functions are robust to one hot voxel and to the amount of background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+__all__ = ["CT_RANGE_HU", "IntensityRange", "body_mask", "contrast", "estimate_noise", "intensity_range"]
+
+FloatArray = npt.NDArray[np.floating]
+BoolArray = npt.NDArray[np.bool_]
+
+CT_RANGE_HU = (-1000.0, 1000.0)
+"""Air to dense bone: 2000 HU, the range in which CT noise and PSNR are stated."""
+
+_CT_BODY_HU = -500.0
+_MR_PERCENTILES = (0.5, 99.8)
+_NOISE_KERNEL = np.array([1.0, -2.0, 1.0])
+_NOISE_PERCENTILE = 10.0
+_NOISE_BIAS = 0.814  # of the 10th percentile of the local estimate under pure Gaussian noise (test_intensity.py)
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """Affine map between the scanner's scale and the range the network works in, where ``low`` is 0 and ``high`` is 1.
+
+    It does not clip: values outside become negative or larger than 1, so the inverse is exact everywhere.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.high > self.low):
+            raise ValueError(f"an intensity range needs finite low < high, got {self.low:g} and {self.high:g}")
+
+    @property
+    def width(self) -> float:
+        """``high - low`` in HU or the scanner's units: data range of PSNR and SSIM, and 100 % of the noise level."""
+        return self.high - self.low
+
+
+def body_mask(array: FloatArray, modality: str) -> BoolArray:
+    """Voxels that belong to the body, air inside it included.
+
+    CT: above -500 HU. MR: above half of Otsu's threshold, which is computed on values clipped at their 99.8th
+    percentile. Then the largest connected component after a binary opening, and its holes filled.
+
+    Args:
+        array: ``(X, Y, Z)`` or ``(X, Y)`` in HU or the scanner's units.
+        modality: ``"CT"`` or ``"MR"``.
+
+    Returns:
+        Mask of the array's shape. If nothing stands out (a constant volume), all voxels.
+    """
+    if modality == "CT":
+        mask = array > _CT_BODY_HU
+    else:
+        clipped = np.minimum(array, np.percentile(array, _MR_PERCENTILES[1]))
+        if clipped.min() == clipped.max():
+            return np.ones(array.shape, dtype=bool)
+        mask = clipped > 0.5 * threshold_otsu(clipped) + 0.5 * min(0.0, float(np.percentile(clipped, 1)))
+    labels, count = ndimage.label(ndimage.binary_opening(mask))
+    if count == 0:
+        return mask if mask.any() else np.ones(array.shape, dtype=bool)
+    largest = int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
+    return np.asarray(ndimage.binary_fill_holes(labels == largest))
+
+
+def intensity_range(array: FloatArray, modality: str, mask: BoolArray | None = None) -> IntensityRange:
+    """Range of the scan: -1000 to 1000 HU for CT; for MR the 0.5th to the 99.8th percentile inside the body mask.
+
+    Raises:
+        ValueError: if an MR volume is constant inside its mask.
+    """
+    if modality == "CT":
+        return IntensityRange(*CT_RANGE_HU)
+    inside = array[body_mask(array, modality) if mask is None else mask]
+    low, high = np.percentile(inside, _MR_PERCENTILES)
+    if not high > low:
+        raise ValueError(f"the volume is constant ({float(low):g}) inside its body mask; there is nothing to resolve")
+    return IntensityRange(float(low), float(high))
+
+
+def estimate_noise(array: FloatArray, mask: BoolArray, axes: tuple[int, int]) -> float:
+    """Standard deviation of the noise, in the units of the array.
+
+    The difference operator of Immerkaer 1996 (``[1, -2, 1]`` along both axes) removes structure up to planes; its mean
+    magnitude is taken locally (9 x 9 voxels in plane) and the 10th percentile inside the body counts, so that the
+    homogeneous regions decide and edges do not.
+
+    Args:
+        array: ``(X, Y, Z)``.
+        mask: body mask of the same shape.
+        axes: the two axes with the finest sampling, where structure is smoothest.
+    """
+    response = np.asarray(array, dtype=np.float32)
+    size = [1] * response.ndim
+    for axis in axes:
+        response = ndimage.correlate1d(response, _NOISE_KERNEL, axis=axis, mode="nearest")
+        size[axis] = 9
+    local = ndimage.uniform_filter(np.abs(response), size=size, mode="nearest")
+    inner = ndimage.uniform_filter(mask.astype(np.float32), size=size, mode="constant") > 0.999
+    if not inner.any():
+        inner = mask
+    # E|N(0, 36 sigma^2)| = 6 sigma sqrt(2 / pi): the squared kernel weights sum to 36
+    return float(np.percentile(local[inner], _NOISE_PERCENTILE) * np.sqrt(np.pi / 2.0) / 6.0 / _NOISE_BIAS)
+
+
+def contrast(array: FloatArray, mask: BoolArray, scale: IntensityRange) -> dict[str, float]:
+    """Statistics by which a scan can be told to lie outside of what a model was trained on.
+
+    Args:
+        array: ``(X, Y, Z)`` in HU or the scanner's units.
+        mask: body mask.
+        scale: intensity range of the scan.
+
+    Returns:
+        ``median`` and ``spread`` (90th minus 10th percentile) inside the body, as fractions of the range.
+    """
+    low, median, high = np.percentile((array[mask] - scale.low) / scale.width, (10, 50, 90))
+    return {"median": float(median), "spread": float(high - low)}

@@ -1,0 +1,148 @@
+"""The U-Net generator on the target grid, from MONAI's blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from monai.networks.blocks import Convolution, ResidualUnit
+from monai.networks.utils import pixelshuffle, pixelunshuffle
+from torch import nn
+
+from monai_sr.degradation.conditioning import CONDITION_CHANNELS, IMAGE_CHANNELS
+
+__all__ = ["UNetGenerator"]
+
+
+class UNetGenerator(nn.Module):
+    """U-Net (Ronneberger 2015) that adds a residual to its first input channel.
+
+    A space-to-depth stem halves the grid in front and a sub-pixel head restores it behind (Shi 2016), so that every
+    convolution runs on an eighth of the voxels: this is what makes a CPU enough. There is no normalisation layer by
+    default, because instance norm makes a tile's result depend on its neighbours. The last layer starts at zero: an
+    untrained generator is the identity on channel 0.
+
+    Args:
+        spatial_dims: 2 or 3.
+        channels: width per level; the first level is at half resolution, each further one halves again.
+        blocks: residual units per level, in the encoder and again in the decoder (the lowest level has them once).
+        image_channels: input channels that vary in space; the first is the start to which the residual is added.
+        condition_channels: constant input channels behind them; the stem reads one voxel of each.
+        out_channels: output channels.
+        stem: space-to-depth factor; 1 leaves stem and head out.
+        norm: normalisation layer by MONAI's name, e.g. ``"BATCH"``; None by default.
+        act: activation by MONAI's name.
+        unit: ``"residual"`` units, or ``"plain"`` convolution + norm + activation as in the 2-D GAN papers.
+        output: ``"residual"`` adds to the start; ``"tanh"`` replaces it by (tanh + 1) / 2, in [0, 1].
+
+    Attributes:
+        size_multiple: spatial sizes must be multiples of it.
+        receptive_field: voxels to either side that can influence an output voxel.
+
+    Example:
+        >>> import torch
+        >>> generator = UNetGenerator(spatial_dims=3, channels=(8, 16), blocks=(1, 1))
+        >>> generator(torch.zeros(1, 5, 16, 16, 16)).shape
+        torch.Size([1, 1, 16, 16, 16])
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int = 3,
+        channels: Sequence[int] = (32, 64),
+        blocks: Sequence[int] = (2, 3),
+        image_channels: int = IMAGE_CHANNELS,
+        condition_channels: int = CONDITION_CHANNELS,
+        out_channels: int = 1,
+        stem: int = 2,
+        norm: str | None = None,
+        act: str = "RELU",
+        unit: Literal["residual", "plain"] = "residual",
+        output: Literal["residual", "tanh"] = "residual",
+    ) -> None:
+        super().__init__()
+        if len(channels) != len(blocks) or len(channels) < 1:
+            raise ValueError(f"channels {tuple(channels)} and blocks {tuple(blocks)} must name the same levels")
+        self.spatial_dims = spatial_dims
+        self.image_channels = image_channels
+        self.condition_channels = condition_channels
+        self.stem = stem
+        self.output = output
+        self.size_multiple = stem * 2 ** (len(channels) - 1)
+        self.receptive_field = self._receptive_field(blocks, stem, 2 if unit == "residual" else 1)
+
+        def level(width: int, count: int) -> nn.Sequential:
+            units: list[nn.Module] = []
+            for _ in range(count):
+                if unit == "residual":
+                    units.append(
+                        ResidualUnit(spatial_dims, width, width, subunits=2, norm=norm, act=act, last_conv_only=True)
+                    )
+                else:
+                    units.append(Convolution(spatial_dims, width, width, norm=norm, act=act))
+            return nn.Sequential(*units)
+
+        cells = stem**spatial_dims
+        self.head_in = Convolution(
+            spatial_dims, image_channels * cells + condition_channels, channels[0], norm=norm, act=act
+        )
+        self.encoder = nn.ModuleList(level(w, n) for w, n in zip(channels[:-1], blocks[:-1], strict=True))
+        self.down = nn.ModuleList(
+            Convolution(spatial_dims, a, b, strides=2, norm=norm, act=act)
+            for a, b in zip(channels[:-1], channels[1:], strict=True)
+        )
+        self.bottom = level(channels[-1], blocks[-1])
+        self.up = nn.ModuleList(
+            Convolution(
+                spatial_dims, b, a, strides=2, kernel_size=2, padding=0, output_padding=0, is_transposed=True,
+                norm=norm, act=act,
+            )  # kernel = stride: every output voxel has one parent, so no checkerboard
+            for a, b in zip(channels[:-1], channels[1:], strict=True)
+        )
+        self.merge = nn.ModuleList(
+            Convolution(spatial_dims, 2 * w, w, kernel_size=1, norm=norm, act=act) for w in channels[:-1]
+        )
+        self.decoder = nn.ModuleList(level(w, n) for w, n in zip(channels[:-1], blocks[:-1], strict=True))
+        self.head_out = Convolution(spatial_dims, channels[0], out_channels * cells, conv_only=True)
+        if output == "residual":
+            nn.init.zeros_(self.head_out.conv.weight)
+            nn.init.zeros_(self.head_out.conv.bias)
+
+    @staticmethod
+    def _receptive_field(blocks: Sequence[int], stem: int, convolutions: int) -> int:
+        radius = 2 * stem  # first and last convolution
+        for depth, count in enumerate(blocks):
+            passes = 1 if depth == len(blocks) - 1 else 2
+            radius += passes * count * convolutions * stem * 2**depth
+        radius += sum(stem * 2**depth for depth in range(len(blocks) - 1))  # strided convolutions
+        return radius + stem * 2 ** (len(blocks) - 1) - 1  # a voxel shares its cell with the farthest of its block
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``(B, image_channels + condition_channels, X, Y, Z)`` to ``(B, out_channels, X, Y, Z)``.
+
+        Raises:
+            ValueError: if a spatial size is not a multiple of ``size_multiple``.
+        """
+        if any(n % self.size_multiple for n in x.shape[2:]):
+            raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {tuple(x.shape[2:])}")
+        image, condition = x[:, : self.image_channels], x[:, self.image_channels :]
+        if self.stem > 1:
+            image = pixelunshuffle(image, self.spatial_dims, self.stem)
+            condition = condition[(..., *[slice(None, None, self.stem)] * self.spatial_dims)]
+        h = self.head_in(torch.cat([image, condition], dim=1))
+        skips: list[torch.Tensor] = []
+        for encoder, down in zip(self.encoder, self.down, strict=True):
+            h = encoder(h)
+            skips.append(h)
+            h = down(h)
+        h = self.bottom(h)
+        for depth in reversed(range(len(skips))):
+            h = torch.cat([self.up[depth](h), skips[depth]], dim=1)
+            h = self.decoder[depth](self.merge[depth](h))
+        h = self.head_out(h)
+        if self.stem > 1:
+            h = pixelshuffle(h, self.spatial_dims, self.stem)
+        if self.output == "tanh":
+            return (torch.tanh(h) + 1.0) / 2.0
+        return x[:, :1] + h.to(x.dtype)
