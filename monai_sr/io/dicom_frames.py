@@ -231,6 +231,10 @@ def _frame(
     intercept = number(values, "RescaleIntercept", label, low=-LARGEST_SLOPE, high=LARGEST_SLOPE)
     if slope is not None and abs(slope) < 1 / LARGEST_SLOPE:
         raise InputError(f"{label}: RescaleSlope must not be 0, got {slope:g}; all values would be equal")
+    if modality_of(instance) == "CT" and (slope is None or intercept is None):
+        raise InputError(
+            f"{label} is a CT without RescaleSlope and RescaleIntercept, so its values are not known in HU"
+        )
     return Frame(
         instance=instance,
         index=index,

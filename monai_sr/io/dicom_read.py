@@ -175,7 +175,7 @@ def _read_instances(instances: list[Instance], name: str, notes: tuple[str, ...]
         slice_axis=2,
         slice_thickness_mm=thickness,
         name=name,
-        source=_source(stack),
+        source=_source(stack, thickness),
         notes=(*notes, *stack.notes, *_remarks(stack), *remarks, *found),
     )
 
@@ -207,7 +207,7 @@ def _remarks(stack: Stack) -> list[str]:
     return remarks
 
 
-def _source(stack: Stack) -> DicomSource:
+def _source(stack: Stack, thickness_mm: float | None) -> DicomSource:
     places: dict[int, int] = {}
     headers: list[Dataset] = []
     for frame in stack.frames:
@@ -226,6 +226,7 @@ def _source(stack: Stack) -> DicomSource:
             for frame in stack.frames
         ),
         geometry=stack.geometry,
+        thickness_mm=thickness_mm,
         rescaled=any(frame.rescaled for frame in stack.frames),
         lossy=_lossy(stack.frames),
     )

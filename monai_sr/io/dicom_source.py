@@ -36,6 +36,7 @@ class DicomSource:
         headers: one per instance, in slice order, without pixels, private elements, overlays and icons.
         slices: one per slice, in slice order.
         geometry: grid of the series.
+        thickness_mm: acquired slice thickness, None where unknown.
         rescaled: whether the headers had a rescale at all.
         lossy: LossyImageCompressionRatio and -Method when a slice was compressed with loss and its header does not say
             so; None otherwise.
@@ -45,6 +46,7 @@ class DicomSource:
     headers: tuple[Dataset, ...]
     slices: tuple[SliceReference, ...]
     geometry: VolumeGeometry
+    thickness_mm: float | None
     rescaled: bool
     lossy: tuple[float, str] | None = None
     format: str = field(default="dicom", init=False)

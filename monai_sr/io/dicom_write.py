@@ -1,0 +1,147 @@
+"""Write a super-resolved volume as a derived CT or MR series, in the study and frame of reference of its source.
+
+Same SOP class as the source (Enhanced becomes classic), new UIDs, Explicit VR Little Endian. Written with pydicom,
+element by element: what this module cannot vouch for is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
+from monai_sr.io.atomic import atomic_folder
+from monai_sr.io.dicom_derived import DIRECTION_TOLERANCE, Derivation, coded, series_header
+from monai_sr.io.dicom_headers import quiet, strings, whole_number
+from monai_sr.io.dicom_source import DicomSource
+from monai_sr.io.dicom_values import choose_encoding, decimal
+from monai_sr.io.volume import InputError, Volume
+
+__all__ = ["Derivation", "save_dataset", "stored_bytes", "write_series"]
+
+
+def write_series(volume: Volume, folder: Path, *, derivation: Derivation, overwrite: bool = False) -> list[Path]:
+    """Write a volume as a derived series, one file per slice, the whole folder or nothing.
+
+    Args:
+        volume: ``(X, Y, Z)`` values on a grid with the axes of the series it was read from; any spacing and extent.
+        folder: where ``0001.dcm`` and its followers go; it must not exist or be empty.
+        derivation: how the values were made.
+        overwrite: whether a folder of DICOM files may be replaced.
+
+    Returns:
+        The files in slice order.
+
+    Raises:
+        InputError: if the volume was not read from DICOM, its axes are not those of its source, its values are not
+            finite, or the folder may not be written.
+    """
+    source = volume.source
+    if not isinstance(source, DicomSource) or volume.modality is None:
+        raise InputError(
+            "this volume was not read from a DICOM series, so it has no patient and study to belong to; "
+            "write it as NIfTI"
+        )
+    _check(volume, source)
+    encoding = choose_encoding(
+        volume.array,
+        volume.modality,
+        [(s.slope, s.intercept) for s in source.slices],
+        rescaled=source.rescaled,
+        signed=whole_number(source.headers[0], "PixelRepresentation") == 1,
+    )
+    pixels = encoding.stored(volume.array)
+    common = series_header(volume, source, derivation, encoding)
+    series_uid = _uid(source, derivation, volume.geometry, pixels)
+    digits = max(4, len(str(pixels.shape[2])))
+    files = []
+    with atomic_folder(folder, overwrite=overwrite, pattern="*.dcm") as temporary:
+        for k in range(pixels.shape[2]):
+            dataset = _slice(common, volume, source, k)
+            dataset.SeriesInstanceUID = series_uid
+            dataset.SOPInstanceUID = generate_uid(entropy_srcs=[series_uid, str(k)])
+            dataset.PixelData = stored_bytes(pixels[:, :, k])
+            name = f"{k + 1:0{digits}d}.dcm"
+            save_dataset(dataset, temporary / name)
+            files.append(folder / name)
+    return files
+
+
+def _check(volume: Volume, source: DicomSource) -> None:
+    if not np.isfinite(volume.array).all():
+        raise InputError("the volume holds values that are not finite, and DICOM pixels cannot; nothing was written")
+    if np.abs(volume.geometry.directions - source.geometry.directions).max() > DIRECTION_TOLERANCE:
+        raise InputError(
+            "the axes of the volume are not those of the DICOM series it came from; write it as NIfTI instead"
+        )
+
+
+def _uid(source: DicomSource, derivation: Derivation, geometry: VolumeGeometry, pixels: npt.NDArray[np.integer]) -> str:
+    """The series UID: the same for the same result, so that a repeated run stores no second series in an archive."""
+    return generate_uid(
+        entropy_srcs=[
+            *strings(source.headers[0], "SeriesInstanceUID"),
+            derivation.sentence(None),
+            derivation.parameters,
+            np.array2string(geometry.affine, precision=9),
+            hashlib.sha256(pixels.tobytes()).hexdigest(),
+        ]
+    )
+
+
+def _slice(common: Dataset, volume: Volume, source: DicomSource, k: int) -> Dataset:
+    """The header of slice ``k``: what is common, its place, and the source slices around it."""
+    dataset = Dataset()
+    dataset.update(common)
+    lps = LPS_TO_RAS @ volume.geometry.affine
+    position = lps[:3, 3] + k * lps[:3, 2]
+    dataset.ImagePositionPatient = [decimal(v) for v in position]
+    dataset.InstanceNumber = k + 1
+    normal = lps[:3, 2] / np.linalg.norm(lps[:3, 2])
+    if strings(source.headers[0], "SliceLocation"):
+        dataset.SliceLocation = decimal(float(position @ normal))
+    dataset.SourceImageSequence = [_reference(source, index) for index in _neighbours(volume, source, k)]
+    return dataset
+
+
+def _neighbours(volume: Volume, source: DicomSource, k: int) -> Sequence[int]:
+    """The source slices on both sides of slice ``k``, or the one at its place."""
+    centre = volume.geometry.world([[0, 0, k]])[0]
+    index = np.linalg.inv(source.geometry.affine) @ np.append(centre, 1.0)
+    below, above = int(np.floor(index[2] + 1e-6)), int(np.ceil(index[2] - 1e-6))
+    return sorted({int(np.clip(i, 0, len(source.slices) - 1)) for i in (below, above)})
+
+
+def _reference(source: DicomSource, index: int) -> Dataset:
+    place = source.slices[index]
+    header = source.headers[place.header]
+    item = Dataset()
+    item.ReferencedSOPClassUID = strings(header, "SOPClassUID")[0]
+    item.ReferencedSOPInstanceUID = "".join(strings(header, "SOPInstanceUID"))
+    if place.frame is not None:
+        item.ReferencedFrameNumber = place.frame + 1
+    item.SpatialLocationsPreserved = "NO"
+    item.PurposeOfReferenceCodeSequence = [coded("121322", "Source image for image processing operation")]
+    return item
+
+
+def stored_bytes(pixels: npt.NDArray[np.uint16] | npt.NDArray[np.int16]) -> bytes:
+    """Pixel data of one slice ``(X, Y)``: rows one after the other, little endian."""
+    return pixels.T.astype(pixels.dtype.newbyteorder("<")).tobytes()
+
+
+def save_dataset(dataset: Dataset, path: Path) -> None:
+    """Write a dataset with 16-bit pixels as a DICOM file, Explicit VR Little Endian."""
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset["PixelData"].VR = "OW"
+    with quiet():
+        dataset.save_as(path, enforce_file_format=True)
