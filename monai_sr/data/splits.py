@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from monai_sr.data.pairing import Case
+from monai_sr.io.atomic import atomic_path
 from monai_sr.io.volume import InputError
 
 __all__ = ["ROLES", "Split", "make_split", "split_cases"]
@@ -53,8 +54,8 @@ class Split:
 
     def write(self, path: Path) -> None:
         """Write as JSON that :meth:`read` accepts."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        with atomic_path(path, overwrite=True) as temporary:  # several processes may write the same
+            temporary.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     @property
     def sha256(self) -> str:

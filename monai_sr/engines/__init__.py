@@ -2,10 +2,12 @@
 
 from monai_sr.engines.checkpoint import Checkpointer, latest_checkpoint
 from monai_sr.engines.config import ConfigRefused, check_config, find_bundle_root, running_config
+from monai_sr.engines.distributed import average_gradients, start_processes, stop_processes
 from monai_sr.engines.handlers import CollapseWarning, LossLog, Progress
 from monai_sr.engines.parts import TrainingCases, epochs, fix_numerics, pick_device, prepare_network
 from monai_sr.engines.record import RunRecord, export_weights, trained_range
 from monai_sr.engines.srgan_trainer import Adversary, Learner, SRGanTrainer, TrainingDiverged, amp_dtype
+from monai_sr.engines.tensorboard import TensorBoard, image_panel
 
 __all__ = [
     "Adversary",
@@ -17,17 +19,22 @@ __all__ = [
     "Progress",
     "RunRecord",
     "SRGanTrainer",
+    "TensorBoard",
     "TrainingCases",
     "TrainingDiverged",
     "amp_dtype",
+    "average_gradients",
     "check_config",
     "epochs",
     "export_weights",
     "find_bundle_root",
     "fix_numerics",
+    "image_panel",
     "latest_checkpoint",
     "pick_device",
     "prepare_network",
     "running_config",
+    "start_processes",
+    "stop_processes",
     "trained_range",
 ]

@@ -59,7 +59,8 @@ class Checkpointer:
     def attach(self, engine: SRGanTrainer) -> None:
         """Register with a trainer."""
         engine.add_event_handler(Events.STARTED, self.load)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+        if engine.state.rank == 0:  # of several processes
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def load(self, engine: SRGanTrainer) -> None:
         """Restore the newest checkpoint.

@@ -37,9 +37,10 @@ class LossLog:
 
     def attach(self, engine: SRGanTrainer) -> None:
         """Register with a trainer, behind its ``Checkpointer``."""
-        engine.add_event_handler(Events.STARTED, self._start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
+        if engine.state.rank == 0:  # of several processes
+            engine.add_event_handler(Events.STARTED, self._start)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
 
     def rows(self) -> list[dict[str, float]]:
         """All lines so far."""
@@ -91,10 +92,11 @@ class Progress:
 
     def attach(self, engine: SRGanTrainer) -> None:
         """Register with a trainer, behind its ``Checkpointer``."""
-        engine.add_event_handler(Events.STARTED, self._open)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
-        engine.add_event_handler(Events.COMPLETED, self._close)
-        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+        if engine.state.rank == 0:  # of several processes
+            engine.add_event_handler(Events.STARTED, self._open)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
+            engine.add_event_handler(Events.COMPLETED, self._close)
+            engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
     def _open(self, engine: SRGanTrainer) -> None:
         total = engine.state.max_epochs * engine.state.epoch_length

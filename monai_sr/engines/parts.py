@@ -124,7 +124,7 @@ def prepare_network(
     Raises:
         ConfigRefused: if the weights are missing or belong to another network.
     """
-    if weights:
+    if weights and str(weights) not in ("null", "none"):  # fire hands YAML's null over as text
         try:
             network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         except FileNotFoundError as error:

@@ -95,8 +95,9 @@ class RunRecord:
 
     def attach(self, engine: SRGanTrainer) -> None:
         """Register with a trainer, behind its ``Checkpointer``."""
-        engine.add_event_handler(Events.STARTED, self._start)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
+        if engine.state.rank == 0:  # of several processes
+            engine.add_event_handler(Events.STARTED, self._start)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
 
     def _start(self, engine: SRGanTrainer) -> None:
         self._began = time.perf_counter()

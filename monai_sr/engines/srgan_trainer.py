@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
+from monai_sr.engines.distributed import average_gradients
 from monai_sr.keys import HR, LR, SR
 from monai_sr.losses import WeightedLosses
 
@@ -65,6 +66,7 @@ class Learner:
         """One update; returns the gradient norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
+        average_gradients(self.network.parameters())
         scaler.unscale_(self.optimizer)
         limit = float("inf") if self.max_grad_norm is None else self.max_grad_norm
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)

@@ -1,0 +1,43 @@
+"""Several processes train one model: each takes its own samples of a step, and gradients are averaged.
+
+No wrapper around the network, so checkpoints, the moving average and the discriminator's two passes stay what they are
+in one process; n processes with batch b do what one process does with batch n b.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import distributed, nn
+
+__all__ = ["average_gradients", "start_processes", "stop_processes"]
+
+
+def start_processes() -> None:
+    """Join the processes that ``torchrun`` started: NCCL on GPUs, gloo on CPUs."""
+    if distributed.is_initialized():
+        return
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+
+
+def stop_processes() -> None:
+    """Leave the group."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace all gradients by their mean over the processes, in one message; alone it does nothing."""
+    if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
