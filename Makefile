@@ -1,0 +1,75 @@
+# The front door. Nothing but Python (3.10 or newer) and make is needed; each target sets up what it uses.
+#
+#   make demo                        super-resolve a real scan and a phantom DICOM series
+#   make demo INPUT=path [OUT=path]  the same for your own scan
+#   make test                        everything that must hold
+
+PYTHON ?= python3
+VENV   ?= .venv
+OUT    ?= demo_output
+
+# torch is named in the same pip command as the package: if pip may choose, a later dependency can replace it by the
+# newest build. On Linux the package index has the CUDA build (some GB). For the small CPU build:
+#   make demo TORCH='torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu'
+TORCH  ?= torch==2.13.0
+
+PY   := $(VENV)/bin/python
+PIP  := $(PY) -m pip --disable-pip-version-check install --quiet
+RUN  := $(VENV)/.run-installed
+DEV  := $(VENV)/.dev-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format wheel clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+	@echo
+	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) OUT=$(OUT) TORCH='$(TORCH)'"
+
+demo: $(RUN)  ## a real brain scan and a phantom DICOM series; INPUT=path takes your own scan
+ifdef INPUT
+	$(PY) -m monai_sr upscale "$(INPUT)" -o "$(OUT)"
+	@echo "Results, preview.png and run.json of each case: $(OUT)/<case>/"
+else
+	$(PY) -m monai_sr.demo --out "$(OUT)"
+endif
+
+test: $(DEV) lint  ## lint, types, layers and all tests
+	$(PY) -m pytest
+
+check: $(DEV) lint  ## lint, types, layers and the fast tests
+	$(PY) -m pytest -q -x -m "not slow and not packaging" tests/unit monai_sr
+
+.PHONY: lint
+lint: $(DEV)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(DEV)  ## put all files into the project's layout
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+wheel: $(DEV)  ## the wheel, with weights, bundle and presets inside
+	$(PY) -m build --wheel --no-isolation
+
+clean:  ## remove the environment and everything that was made
+	rm -rf "$(VENV)" demo_output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+# The stamps depend on pyproject.toml, so an environment is built once and again when the requirements change.
+# The installation is editable, so changed code needs no new one.
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed, and $(PYTHON) is older; name another: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv "$(VENV)"
+
+$(RUN): pyproject.toml | $(PY)
+	@echo "Installing into $(VENV); the first time takes some minutes."
+	$(PIP) '$(firstword $(TORCH))' $(wordlist 2,9,$(TORCH)) -e .
+	@touch $@
+
+$(DEV): pyproject.toml | $(PY)
+	@echo "Installing into $(VENV) with the tools for tests; the first time takes some minutes."
+	$(PIP) '$(firstword $(TORCH))' $(wordlist 2,9,$(TORCH)) -e '.[dev]'
+	@touch $@ $(RUN)

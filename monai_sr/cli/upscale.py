@@ -1,0 +1,184 @@
+"""``monai-sr upscale``: files in, files out, through ``super_resolve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from monai_sr.cli.batch import Batch, OutputFormat, Progress, gather_cases
+from monai_sr.cli.console import Console, choose_console
+from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
+from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
+from monai_sr.io import Volume
+
+if TYPE_CHECKING:
+    from monai_sr.inference import SRResult
+
+__all__ = ["upscale"]
+
+
+def upscale(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...", exists=True, help="NIfTI file, folder with DICOM series, or folder of cases."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Output folder: OUT/<case>/...")],
+    modality: Annotated[
+        Literal["ct", "mr"] | None,
+        typer.Option(case_sensitive=False, help="Default: the DICOM tag; for NIfTI told from the values, and printed."),
+    ] = None,
+    spacing: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|MM|X,Y,Z",
+            help="Target spacing in mm. auto: per axis the smaller of its own spacing and max(1 mm, the finest).",
+        ),
+    ] = "auto",
+    scale: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Factor per array axis (1.1 to 6, or 1) instead of a spacing.")
+    ] = None,
+    exact_spacing: Annotated[
+        bool, typer.Option("--exact-spacing", help="Keep the spacing exact rather than the field of view.")
+    ] = False,
+    allow_downsample: Annotated[bool, typer.Option("--allow-downsample", help="Allow axes to become coarser.")] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|PATH|none",
+            help="Model ('monai-sr info' lists them), a trained one's file or folder, or none: the whole pipeline "
+            "without a network, the honest baseline.",
+        ),
+    ] = "default",
+    profile: Annotated[
+        Literal["box", "gaussian", "sinc", "kspace"] | None,
+        typer.Option(help="Slice profile. Default: CT box, MR Gaussian."),
+    ] = None,
+    slice_thickness: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM", min=0.01, max=100.0, help="Width of the slice profile. Default: the header's, or one spacing."
+        ),
+    ] = None,
+    affine: Annotated[
+        Literal["sform", "qform"] | None,
+        typer.Option(help="Which one holds where a NIfTI file states two that differ."),
+    ] = None,
+    format: Annotated[OutputFormat, typer.Option(help="File format of the results; same: as read.")] = "same",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")] = "auto",
+    tile: Annotated[
+        int | None, typer.Option(metavar="VOXELS", min=16, help="Tile edge. Default: chosen from the free memory.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but refusals and failures.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Super-resolve CT or MR scans along their coarse axes. Research only, not for diagnosis.
+
+    Each case gets a folder: OUT/<case>/<case>_sr.nii.gz or OUT/<case>/dicom/, preview.png and run.json.
+
+    Exit codes: 0 all done; 3 a case failed or was refused, the others are written; 2 wrong command line or no such
+    path; 4 environment (disk full, device absent, weights missing); 130 interrupted.
+    """
+    if scale is not None and spacing != "auto":
+        raise typer.BadParameter("give either --spacing or --scale, not both")
+    options: dict[str, Any] = {
+        "modality": modality.upper() if modality else None,
+        "spacing": parse_spacing(spacing),
+        "scale": parse_scale(scale),
+        "exact_spacing": exact_spacing,
+        "allow_downsample": allow_downsample,
+        "profile": profile,
+        "slice_thickness": slice_thickness,
+        "tile": tile,
+    }
+    console = choose_console(quiet=quiet, as_json=as_json)
+    raise typer.Exit(
+        run_upscale(
+            inputs,
+            out,
+            console=console,
+            options=options,
+            model=model,
+            device=parse_device(device),
+            affine=affine,
+            format=format,
+            overwrite=overwrite,
+            debug=debug,
+        )
+    )
+
+
+def run_upscale(
+    inputs: list[Path],
+    out: Path,
+    *,
+    console: Console,
+    options: dict[str, Any],
+    model: str = "default",
+    device: str = "auto",
+    affine: Literal["sform", "qform"] | None = None,
+    format: OutputFormat = "same",
+    overwrite: bool = False,
+    debug: bool = False,
+) -> ExitCode:
+    """What ``monai-sr upscale`` does once its options are understood.
+
+    Args:
+        inputs: files and folders, all of which exist.
+        out: output folder.
+        console: where events go.
+        options: keyword arguments of ``super_resolve`` that decide grid, profile and tile.
+        model: name, path or ``"none"``.
+        device: as ``super_resolve`` takes it.
+        affine: which affine of a NIfTI file holds where it states two.
+        format: file format of the results.
+        overwrite: whether results that exist are replaced.
+        debug: show tracebacks.
+    """
+    check_model(model)
+    cases = gather_cases(inputs, out, affine=affine)
+    from monai_sr.inference import super_resolve
+
+    def resolve(volume: Volume, progress: Progress) -> SRResult:
+        return super_resolve(volume, model=model, device=device, progress=progress, **options)
+
+    batch = Batch(
+        resolve=resolve,
+        out=out,
+        console=console,
+        format=format,
+        overwrite=overwrite,
+        options={"model": model, "device": device, "affine": affine, "format": format, **options},
+        debug=debug,
+    )
+    return batch.run(cases)
+
+
+def check_model(model: str) -> None:
+    """Fail before the first case if the weights are not there.
+
+    Raises:
+        typer.BadParameter: if there is no model of that name, or no record beside it.
+        EnvironmentProblemError: if the installation lacks the bundle or the weights.
+    """
+    if model == "none":
+        return
+    from monai_sr.catalogue import ModelError, bundle_root, find_model
+
+    try:
+        bundle_root()
+    except ModelError as error:
+        raise EnvironmentProblemError(str(error)) from None
+    try:
+        record = find_model(model)
+    except ModelError as error:
+        raise typer.BadParameter(f"--model: {error}") from None
+    if not record.file.is_file():
+        raise EnvironmentProblemError(
+            f"the weights of model {record.name} are missing ({record.file}); reinstall monai_sr, or use --model none"
+        )
