@@ -4,16 +4,19 @@ from monai_sr.data.dataset import SeededPatchDataset
 from monai_sr.data.pairing import find_pairs, find_scans, subject_of
 from monai_sr.data.prepare import prepare_cases
 from monai_sr.data.sampling import StepSampler
+from monai_sr.data.simulate import default_profile, thicken
 from monai_sr.data.splits import Split, make_split, split_cases
 
 __all__ = [
     "SeededPatchDataset",
     "Split",
     "StepSampler",
+    "default_profile",
     "find_pairs",
     "find_scans",
     "make_split",
     "prepare_cases",
     "split_cases",
     "subject_of",
+    "thicken",
 ]

@@ -1,7 +1,13 @@
 """The forward model and its train-free inverse: one operator for training, evaluation and data consistency."""
 
 from monai_sr.degradation.backprojection import backprojection_matrix, backprojection_steps, correct, residual
-from monai_sr.degradation.conditioning import CONDITION_CHANNELS, IMAGE_CHANNELS, generator_input, start_volume
+from monai_sr.degradation.conditioning import (
+    CONDITION_CHANNELS,
+    IMAGE_CHANNELS,
+    generator_input,
+    start_volume,
+    with_conditions,
+)
 from monai_sr.degradation.operator import NoiseKind, add_noise, degradation_matrix, degrade
 from monai_sr.degradation.profiles import ProfileKind, SliceProfile
 from monai_sr.degradation.sampling import Degradation, DegradationSampler
@@ -23,4 +29,5 @@ __all__ = [
     "generator_input",
     "residual",
     "start_volume",
+    "with_conditions",
 ]

@@ -19,7 +19,7 @@ from monai_sr.degradation.backprojection import backprojection_matrix, backproje
 from monai_sr.degradation.profiles import SliceProfile
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 
-__all__ = ["CONDITION_CHANNELS", "IMAGE_CHANNELS", "generator_input", "start_volume"]
+__all__ = ["CONDITION_CHANNELS", "IMAGE_CHANNELS", "generator_input", "start_volume", "with_conditions"]
 
 IMAGE_CHANNELS = 2
 CONDITION_CHANNELS = 3
@@ -53,10 +53,23 @@ def generator_input(acquired: torch.Tensor, grid: AxisGrid, profile: SliceProfil
     Returns:
         ``(5, X, Y, n_hr)``.
     """
-    x = acquired.new_empty((IMAGE_CHANNELS + CONDITION_CHANNELS, *acquired.shape[:-1], grid.n_hr))
-    x[0] = start_volume(acquired, grid, profile, noise)
-    x[1] = apply_along(interpolation_matrix(grid), acquired, -1)
-    x[2] = grid.factor / _FACTOR_UNIT
-    x[3] = profile.width
-    x[4] = noise / _NOISE_UNIT
-    return x
+    cubic = apply_along(interpolation_matrix(grid), acquired, -1)
+    images = torch.stack([start_volume(acquired, grid, profile, noise), cubic])
+    return with_conditions(images, factor=grid.factor, width=profile.width, noise=noise)
+
+
+def with_conditions(images: torch.Tensor, *, factor: float, width: float, noise: float) -> torch.Tensor:
+    """Append the constant channels to normalised images ``(..., 2, X, Y, Z)``.
+
+    Args:
+        images: start and plain interpolation.
+        factor: acquired spacing divided by target spacing.
+        width: full width at half maximum of the slice profile in acquired spacings.
+        noise: standard deviation as a fraction of the intensity range.
+
+    Returns:
+        ``(..., 5, X, Y, Z)``.
+    """
+    conditions = images.new_tensor([factor / _FACTOR_UNIT, width, noise / _NOISE_UNIT])
+    shape = (*images.shape[:-4], CONDITION_CHANNELS, *images.shape[-3:])
+    return torch.cat([images, conditions[:, None, None, None].expand(shape)], dim=-4)

@@ -35,6 +35,7 @@ class Volume:
         modality: ``"CT"``, ``"MR"`` or None when the file does not say.
         slice_axis: array axis along which slices were acquired, None when the file does not say.
         slice_thickness_mm: width of the acquired slice profile (DICOM SliceThickness), None when the file does not say.
+        body_part: examined body part in upper case (DICOM BodyPartExamined), None when the file does not say.
         name: case name for files and logs; file stem or short hash, never patient data.
         source: reference for writing back in the same format.
         notes: what the reader found and repaired or assumed, one sentence each.
@@ -45,6 +46,7 @@ class Volume:
     modality: Modality | None = None
     slice_axis: int | None = None
     slice_thickness_mm: float | None = None
+    body_part: str | None = None
     name: str = "volume"
     source: Source | None = None
     notes: tuple[str, ...] = field(default=())

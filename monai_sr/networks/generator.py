@@ -7,10 +7,11 @@ from typing import Literal
 
 import torch
 from monai.networks.blocks import Convolution, ResidualUnit
-from monai.networks.utils import pixelshuffle, pixelunshuffle
+from monai.networks.utils import pixelshuffle
 from torch import nn
 
-from monai_sr.degradation.conditioning import CONDITION_CHANNELS, IMAGE_CHANNELS
+from monai_sr.degradation import CONDITION_CHANNELS, IMAGE_CHANNELS
+from monai_sr.networks.blocks import DetailStem, init_rectified
 
 __all__ = ["UNetGenerator"]
 
@@ -28,9 +29,9 @@ class UNetGenerator(nn.Module):
         channels: width per level; the first level is at half resolution, each further one halves again.
         blocks: residual units per level, in the encoder and again in the decoder (the lowest level has them once).
         image_channels: input channels that vary in space; the first is the start to which the residual is added.
-        condition_channels: constant input channels behind them; the stem reads one voxel of each.
+        condition_channels: constant input channels behind them; the stem reads one voxel per cell of each.
         out_channels: output channels.
-        stem: space-to-depth factor; 1 leaves stem and head out.
+        stem: space-to-depth factor of :class:`DetailStem` and of the head; 1 leaves both out.
         norm: normalisation layer by MONAI's name, e.g. ``"BATCH"``; None by default.
         act: activation by MONAI's name.
         unit: ``"residual"`` units, or ``"plain"`` convolution + norm + activation as in the 2-D GAN papers.
@@ -65,8 +66,6 @@ class UNetGenerator(nn.Module):
         if len(channels) != len(blocks) or len(channels) < 1:
             raise ValueError(f"channels {tuple(channels)} and blocks {tuple(blocks)} must name the same levels")
         self.spatial_dims = spatial_dims
-        self.image_channels = image_channels
-        self.condition_channels = condition_channels
         self.stem = stem
         self.output = output
         self.size_multiple = stem * 2 ** (len(channels) - 1)
@@ -83,10 +82,11 @@ class UNetGenerator(nn.Module):
                     units.append(Convolution(spatial_dims, width, width, norm=norm, act=act))
             return nn.Sequential(*units)
 
-        cells = stem**spatial_dims
-        self.head_in = Convolution(
-            spatial_dims, image_channels * cells + condition_channels, channels[0], norm=norm, act=act
-        )
+        features = image_channels + condition_channels
+        if stem > 1:
+            self.detail_stem = DetailStem(spatial_dims, image_channels, condition_channels, stem)
+            features = self.detail_stem.out_channels
+        self.head_in = Convolution(spatial_dims, features, channels[0], norm=norm, act=act)
         self.encoder = nn.ModuleList(level(w, n) for w, n in zip(channels[:-1], blocks[:-1], strict=True))
         self.down = nn.ModuleList(
             Convolution(spatial_dims, a, b, strides=2, norm=norm, act=act)
@@ -104,7 +104,12 @@ class UNetGenerator(nn.Module):
             Convolution(spatial_dims, 2 * w, w, kernel_size=1, norm=norm, act=act) for w in channels[:-1]
         )
         self.decoder = nn.ModuleList(level(w, n) for w, n in zip(channels[:-1], blocks[:-1], strict=True))
-        self.head_out = Convolution(spatial_dims, channels[0], out_channels * cells, conv_only=True)
+        self.head_out = Convolution(spatial_dims, channels[0], out_channels * stem**spatial_dims, conv_only=True)
+        if norm is None:
+            init_rectified(self)
+            for module in self.modules():
+                if isinstance(module, ResidualUnit):  # start near the identity, or the depth multiplies the variance
+                    list(module.conv.modules())[-1].weight.data.mul_(0.1)  # type: ignore[union-attr, operator]
         if output == "residual":
             nn.init.zeros_(self.head_out.conv.weight)
             nn.init.zeros_(self.head_out.conv.bias)
@@ -112,6 +117,8 @@ class UNetGenerator(nn.Module):
     @staticmethod
     def _receptive_field(blocks: Sequence[int], stem: int, convolutions: int) -> int:
         radius = 2 * stem  # first and last convolution
+        if stem > 1:
+            radius += DetailStem.REACH_CELLS * stem
         for depth, count in enumerate(blocks):
             passes = 1 if depth == len(blocks) - 1 else 2
             radius += passes * count * convolutions * stem * 2**depth
@@ -126,11 +133,7 @@ class UNetGenerator(nn.Module):
         """
         if any(n % self.size_multiple for n in x.shape[2:]):
             raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {tuple(x.shape[2:])}")
-        image, condition = x[:, : self.image_channels], x[:, self.image_channels :]
-        if self.stem > 1:
-            image = pixelunshuffle(image, self.spatial_dims, self.stem)
-            condition = condition[(..., *[slice(None, None, self.stem)] * self.spatial_dims)]
-        h = self.head_in(torch.cat([image, condition], dim=1))
+        h = self.head_in(self.detail_stem(x) if self.stem > 1 else x)
         skips: list[torch.Tensor] = []
         for encoder, down in zip(self.encoder, self.down, strict=True):
             h = encoder(h)
@@ -142,7 +145,7 @@ class UNetGenerator(nn.Module):
             h = self.decoder[depth](self.merge[depth](h))
         h = self.head_out(h)
         if self.stem > 1:
-            h = pixelshuffle(h, self.spatial_dims, self.stem)
+            h = pixelshuffle(h, self.spatial_dims, self.stem) / self.detail_stem.gain
         if self.output == "tanh":
             return (torch.tanh(h) + 1.0) / 2.0
         return x[:, :1] + h.to(x.dtype)

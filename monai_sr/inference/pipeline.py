@@ -1,0 +1,320 @@
+"""``super_resolve``: the one way a volume is upscaled. The CLI, the bundle and every other caller go through it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from monai_sr.data import default_profile
+from monai_sr.degradation import ProfileKind, SliceProfile, backprojection_steps, correct, degrade, residual, start_volume
+from monai_sr.geometry import VolumeGeometry
+from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
+from monai_sr.inference.model import AddedDetail, SRModel, load_model, select_device
+from monai_sr.inference.plan import GridPlan, Spacing, plan_grid
+from monai_sr.inference.trained_range import outside_trained_range
+from monai_sr.inference.window import HaloInferer
+from monai_sr.intensity import IntensityRange, body_mask, contrast, estimate_noise, intensity_range
+from monai_sr.io import InputError, Modality, Volume, read_volume
+
+__all__ = ["SRResult", "super_resolve"]
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class SRResult:
+    """What :func:`super_resolve` returns.
+
+    Args:
+        volume: the super-resolved scan, in HU or the scanner's units.
+        acquired: the scan as it was read.
+        report: facts for ``run.json``, plain JSON types.
+    """
+
+    volume: Volume
+    acquired: Volume
+    report: dict[str, Any]
+
+
+@dataclass
+class _Job:
+    """The state of one call."""
+
+    model: SRModel | None
+    device: torch.device
+    tile: int | None
+    progress: Progress
+    warnings: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    axes: list[dict[str, Any]] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure the wall time of a stage; a stage that comes again adds up."""
+        self.progress(name, 0.0)
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - begin, 3)
+
+
+def super_resolve(
+    source: str | Path | Volume | npt.NDArray[np.floating],
+    *,
+    affine: npt.ArrayLike | None = None,
+    modality: Modality | None = None,
+    spacing: Spacing = "auto",
+    scale: Sequence[float] | None = None,
+    exact_spacing: bool = False,
+    allow_downsample: bool = False,
+    model: str | Path | SRModel = "default",
+    profile: ProfileKind | None = None,
+    slice_thickness: float | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> SRResult:
+    """Bring a CT or MR scan to a finer grid.
+
+    Every coarse axis is interpolated and back-projected with its slice profile, refined by the network, and made
+    consistent with the acquired data; several coarse axes are treated one after the other, coarsest first. The scale of
+    the intensities, HU or the scanner's own, and the place of every structure are kept.
+
+    Args:
+        source: NIfTI file, DICOM folder, :class:`monai_sr.Volume`, or an array ``(X, Y, Z)`` with its ``affine``.
+        affine: ``(4, 4)``, voxel index to RAS+ world coordinates in mm; for arrays only.
+        modality: ``"CT"`` or ``"MR"``; default: what the file says or its values show.
+        spacing: target in mm: ``"auto"`` (per axis ``min(s, max(1 mm, finest spacing))``), one number, or three.
+        scale: factor per axis instead of a spacing, 1 or between 1.1 and 6.
+        exact_spacing: keep the spacing to the digit rather than the field of view.
+        allow_downsample: axes may be made coarser.
+        model: name, path, loaded :class:`SRModel`, or ``"none"``: the whole pipeline without the network.
+        profile: slice profile; default: box for CT, Gaussian for MR.
+        slice_thickness: width of the slice profile in mm along the slice axis; default: the header's, else one spacing.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+        tile: edge of the tiles in voxels; default: from the free memory. The result does not depend on it.
+        progress: called with the stage's name and its finished share.
+
+    Returns:
+        The scan on the target grid and a report.
+
+    Raises:
+        InputError: if the input is refused; the message names the rule, the value and the remedy.
+        monai_sr.catalogue.ModelError: if the model cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_sr import super_resolve
+        >>> thick = np.random.default_rng(0).normal(100.0, 20.0, (24, 24, 8)).astype("float32")
+        >>> result = super_resolve(thick, affine=np.diag([1.0, 1.0, 3.0, 1.0]), modality="MR", model="none")
+        >>> result.volume.array.shape, result.volume.geometry.spacing
+        ((24, 24, 24), (1.0, 1.0, 1.0))
+    """
+    job = _Job(
+        model=None if model == "none" else model if isinstance(model, SRModel) else load_model(model),
+        device=select_device(device),
+        tile=tile,
+        progress=progress or (lambda stage, share: None),
+    )
+    with job.stage("read"):
+        acquired = _as_volume(source, affine, modality)
+    plan = plan_grid(
+        acquired.geometry,
+        name=acquired.name,
+        spacing=spacing,
+        scale=scale,
+        exact_spacing=exact_spacing,
+        allow_downsample=allow_downsample,
+    )
+    with torch.inference_mode():
+        array = _restore(acquired, plan, job, profile, slice_thickness)
+    result = acquired.with_values(array, plan.geometry)
+    return SRResult(result, acquired, _report(acquired, result, plan, job))
+
+
+def _as_volume(
+    source: str | Path | Volume | npt.NDArray[np.floating], affine: npt.ArrayLike | None, modality: Modality | None
+) -> Volume:
+    if isinstance(source, np.ndarray):
+        if affine is None or source.ndim != 3:
+            raise InputError(f"an array needs three axes and its affine, got shape {source.shape}, affine {affine}")
+        if not np.isfinite(source).all():
+            raise InputError("the array holds NaN or infinite values; replace them first")
+        array = np.ascontiguousarray(source, dtype=np.float32)
+        volume = Volume(array, VolumeGeometry(array.shape, np.asarray(affine, dtype=np.float64)), name="array")
+    else:
+        volume = source if isinstance(source, Volume) else read_volume(source)
+    if modality is not None:
+        volume = replace(volume, modality=modality)
+    if volume.modality is None:
+        raise InputError(f"{volume.name}: the modality is not known; say --modality ct or --modality mr")
+    if float(volume.array.min()) == float(volume.array.max()):
+        raise InputError(f"{volume.name}: every voxel is {float(volume.array.flat[0]):g}; there is nothing to resolve")
+    return volume
+
+
+def _restore(
+    acquired: Volume, plan: GridPlan, job: _Job, kind: ProfileKind | None, thickness: float | None
+) -> npt.NDArray[np.float32]:
+    modality = str(acquired.modality)
+    with job.stage("measure"):
+        mask = body_mask(acquired.array, modality)
+        scale = intensity_range(acquired.array, modality, mask)
+        found = contrast(acquired.array, mask, scale)
+    x = torch.from_numpy(np.ascontiguousarray(acquired.array))
+    inside = torch.from_numpy(mask)
+    spacing = list(acquired.geometry.spacing)
+    slice_axis = _slice_axis(acquired, plan)
+    for axis, grid in plan.axes:
+        if grid.factor < 1:
+            x = degrade(x, AxisGrid(grid.n_hr, grid.n_lr, 1 / grid.factor), default_profile(modality), axis)
+            job.axes.append({"axis": axis, "factor": grid.factor, "treatment": "made coarser"})
+        else:
+            profile = _profile(acquired, axis, slice_axis, spacing[axis], kind, thickness, job)
+            x = _restore_axis(x, inside, axis, grid, profile, scale, found, acquired, spacing, job)
+        inside = _nearest(inside, grid, axis)
+        spacing[axis] /= grid.factor
+    # interpolation overshoots at edges; values below everything that was acquired are not signal (air, MR magnitude)
+    return torch.clamp_(x, min=float(acquired.array.min())).numpy()
+
+
+def _slice_axis(acquired: Volume, plan: GridPlan) -> int | None:
+    """The axis whose profile a header or the user speaks of; without a header the coarsest axis that is restored."""
+    if acquired.slice_axis is not None:
+        return acquired.slice_axis
+    restored = [axis for axis, grid in plan.axes if grid.factor > 1]
+    return restored[0] if restored else None
+
+
+def _profile(
+    acquired: Volume,
+    axis: int,
+    slice_axis: int | None,
+    spacing: float,
+    kind: ProfileKind | None,
+    thickness: float | None,
+    job: _Job,
+) -> SliceProfile:
+    default = default_profile(acquired.modality)
+    width = default.width
+    if axis == slice_axis:
+        stated = thickness if thickness is not None else acquired.slice_thickness_mm
+        if stated is not None:
+            width = stated / spacing
+            if not 0.05 <= width <= 4.0:
+                job.warnings.append(
+                    f"slice thickness {stated:.3g} mm does not go with a spacing of {spacing:.3g} mm; one spacing is assumed"
+                )
+                width = default.width
+    return SliceProfile(kind or default.kind, width)
+
+
+def _restore_axis(
+    x: torch.Tensor,
+    inside: torch.Tensor,
+    axis: int,
+    grid: AxisGrid,
+    profile: SliceProfile,
+    scale: IntensityRange,
+    found: dict[str, float],
+    acquired: Volume,
+    spacing: Sequence[float],
+    job: _Job,
+) -> torch.Tensor:
+    others = tuple(sorted((a for a in range(3) if a != axis), key=lambda a: spacing[a]))
+    with job.stage("measure"):
+        noise = estimate_noise(x.numpy(), inside.numpy(), (others[0], others[1])) / scale.width
+    y = torch.movedim(x, axis, -1).contiguous()
+    with job.stage("interpolate"):
+        cubic = apply_along(interpolation_matrix(grid), y, -1)
+        start = start_volume(y, grid, profile, noise)
+    doubts = [] if job.model is None else outside_trained_range(
+        job.model.record.trained_range,
+        modality=str(acquired.modality),
+        factor=grid.factor,
+        width=profile.width,
+        noise=noise,
+        contrast=found,
+        body_part=acquired.body_part,
+    )
+    used = job.model is not None and not doubts
+    if doubts:
+        job.warnings.append(
+            f"axis {axis}: {'; '.join(doubts)}: outside what model {job.model.record.name} was trained on, "  # type: ignore[union-attr]
+            "so this axis is interpolated and made consistent with the data, without the network"
+        )
+    sr = start
+    if used:
+        with job.stage("network"):
+            sr = _network(start, cubic, grid, profile, noise, scale, job)
+    with job.stage("consistency"):
+        if backprojection_steps(noise) > 0:
+            sr = correct(sr, y, grid, profile, -1)
+        rms = [float(torch.sqrt(torch.mean(residual(v, y, grid, profile, -1) ** 2))) for v in (cubic, sr)]
+    job.axes.append(
+        {
+            "axis": axis,
+            "treatment": "network" if used else "interpolation and data consistency",
+            "factor": round(grid.factor, 6),
+            "profile": profile.kind,
+            "profile_width_spacings": round(profile.width, 4),
+            "profile_width_mm": round(profile.width * spacing[axis], 4),
+            "noise_percent": round(100 * noise, 3),
+            "backprojection_steps": backprojection_steps(noise),
+            "residual_rms_interpolated": rms[0],
+            "residual_rms": rms[1],
+        }
+    )
+    return torch.movedim(sr, -1, axis).contiguous()
+
+
+def _network(
+    start: torch.Tensor,
+    cubic: torch.Tensor,
+    grid: AxisGrid,
+    profile: SliceProfile,
+    noise: float,
+    scale: IntensityRange,
+    job: _Job,
+) -> torch.Tensor:
+    assert job.model is not None
+    infer = HaloInferer(job.tile, lambda share: job.progress("network", share))
+    generator = AddedDetail(
+        job.model.network.to(job.device), scale, factor=grid.factor, width=profile.width, noise=noise
+    )
+    added = infer(torch.stack([start, cubic])[None], generator, job.device)[0, 0]
+    if not torch.isfinite(added).all():
+        raise RuntimeError(f"model {job.model.record.name} returned values that are not finite; use another model")
+    return start + added
+
+
+def _nearest(mask: torch.Tensor, grid: AxisGrid, axis: int) -> torch.Tensor:
+    index = np.clip(np.rint(grid.hr_centres()), 0, grid.n_lr - 1).astype(np.int64)
+    return torch.index_select(mask, axis, torch.from_numpy(index))
+
+
+def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict[str, Any]:
+    return {
+        "case": acquired.name,
+        "modality": acquired.modality,
+        "acquired": geometry_facts(acquired.geometry),
+        "target": geometry_facts(result.geometry),
+        "axes": job.axes,
+        "model": model_facts(None if job.model is None else job.model.record),
+        "device": str(job.device),
+        "threads": torch.get_num_threads(),
+        "tile": job.tile or "auto",
+        "seconds": job.seconds,
+        "peak_memory_bytes": peak_memory_bytes(job.device),
+        "warnings": job.warnings,
+        "notes": [*acquired.notes, *plan.notes],
+        "versions": versions(),
+    }

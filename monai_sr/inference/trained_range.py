@@ -1,0 +1,55 @@
+"""Is this scan like what the model has seen? If not, the network is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["outside_trained_range"]
+
+
+def _outside(value: float, limits: Any) -> bool:
+    low, high = limits
+    return not low * (1 - 1e-6) - 1e-9 <= value <= high * (1 + 1e-6) + 1e-9
+
+
+def outside_trained_range(
+    trained: Mapping[str, Any],
+    *,
+    modality: str,
+    factor: float,
+    width: float,
+    noise: float,
+    contrast: Mapping[str, float],
+    body_part: str | None,
+) -> list[str]:
+    """Reasons why a scan lies outside, as half sentences; empty if it lies inside.
+
+    Args:
+        trained: ``trained_range`` of a model's record: ``factor``, ``width``, ``noise`` as ``[low, high]`` and
+            ``modalities``: ``{"MR": {"contrast": {"median": [low, high], ...}, "body_parts": [...]}}``.
+        modality: of the scan.
+        factor: acquired spacing divided by target spacing.
+        width: of the slice profile, in acquired spacings.
+        noise: standard deviation as a fraction of the intensity range.
+        contrast: statistics of ``monai_sr.intensity.contrast``.
+        body_part: what the header says, upper case, or None.
+    """
+    seen = trained["modalities"].get(modality)
+    if seen is None:
+        return [f"modality {modality}"]
+    reasons = []
+    for name, value, limits in (
+        ("factor", factor, trained["factor"]),
+        ("slice profile width (in spacings)", width, trained["width"]),
+        ("noise level (of the range)", noise, trained["noise"]),
+    ):
+        if _outside(value, limits):
+            reasons.append(f"{name} {value:.3g} is not within {limits[0]:.3g} to {limits[1]:.3g}")
+    for name, limits in seen.get("contrast", {}).items():
+        if _outside(contrast[name], limits):
+            reasons.append(f"contrast ({name} {contrast[name]:.2f}) is not within {limits[0]:.2f} to {limits[1]:.2f}")
+    parts = seen.get("body_parts")
+    if parts and body_part and body_part.upper() not in parts:
+        reasons.append("the body part named in the header is not among those of the training")
+    return reasons
