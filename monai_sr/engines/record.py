@@ -29,21 +29,32 @@ _PACKAGES = ("monai_sr", "monai", "torch", "numpy", "scipy", "pytorch-ignite")
 _logger = logging.getLogger(__name__)
 
 
-def trained_range(cases: Sequence[Mapping[str, Any]], sampler: DegradationSampler) -> dict[str, Any]:
+def trained_range(
+    cases: Sequence[Mapping[str, Any]], sampler: DegradationSampler | None = None
+) -> dict[str, Any]:
     """Limits of what a model has seen, for the warnings of inference.
 
     Args:
-        cases: prepared volumes with ``modality``, ``noise``, ``contrast``.
-        sampler: of the degradations.
+        cases: prepared volumes with ``modality``, ``noise``, ``contrast``, and real pairs with ``factor``, ``width``;
+            images have none of them.
+        sampler: of the degradations, if they are simulated.
 
     Returns:
         JSON-serialisable; ``noise`` is the upper limit as a fraction of the intensity range, the volumes' own included.
     """
-    found: dict[str, Any] = {"modalities": sorted({case["modality"] for case in cases})}
-    found["factor"] = [float(x) for x in sampler.factor_limits]
-    found["width"] = [float(x) for x in sampler.width]
+    found: dict[str, Any] = {"modalities": sorted({case.get("modality", "image") for case in cases})}
+    if "noise" not in cases[0]:
+        return found
     own = max(float(case["noise"]) for case in cases)
-    found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
+    if sampler is None:
+        for name in ("factor", "width"):
+            values = [float(case[name]) for case in cases]
+            found[name] = [min(values), max(values)]
+        found["noise"] = [0.0, own]
+    else:
+        found["factor"] = [float(x) for x in sampler.factor_limits]
+        found["width"] = [float(x) for x in sampler.width]
+        found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
     found["contrast"] = {}
     for modality in found["modalities"]:
         statistics = [case["contrast"] for case in cases if case["modality"] == modality]

@@ -1,8 +1,18 @@
 """MONAI dictionary transforms around the parts of this package."""
 
+from monai_sr.transforms.image import LoadGreyImaged
 from monai_sr.transforms.intensity import NormalizeScand
 from monai_sr.transforms.load import LoadVolumed
+from monai_sr.transforms.pair import RandPairedPatchd, RestorePaird
 from monai_sr.transforms.prepare import DescribeScand
 from monai_sr.transforms.simulate import RandSimulatePatchd
 
-__all__ = ["DescribeScand", "LoadVolumed", "NormalizeScand", "RandSimulatePatchd"]
+__all__ = [
+    "DescribeScand",
+    "LoadGreyImaged",
+    "LoadVolumed",
+    "NormalizeScand",
+    "RandPairedPatchd",
+    "RandSimulatePatchd",
+    "RestorePaird",
+]
