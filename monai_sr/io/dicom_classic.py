@@ -22,7 +22,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import format_number_as_ds, validate_value
 
-from monai_sr.io.dicom_headers import first_item, has_value, quiet, strings
+from monai_sr.io.dicom_headers import first_item, has_value, strings
 from monai_sr.io.dicom_tables import CLASSIC_NAMES, COMMON, EMPTY, PATIENT_GROUPS, STUDY, is_acquisition
 from monai_sr.io.volume import Modality
 
@@ -45,18 +45,17 @@ def classic_header(headers: Sequence[Dataset], frame: int | None, modality: Moda
     """
     out = Dataset()
     first = headers[0]
-    with quiet():
-        for tag in _verbatim_tags(first):
-            _copy(first, tag, out, verbatim=True)
-        for tag in _agreed_tags(headers):
-            _copy(first, tag, out, verbatim=False)
-        _set_earliest(headers, out)
-        if frame is not None:
-            _from_functional_groups(first, frame, modality, out)
-        for tag in EMPTY[modality] - set(out.keys()):
-            out.add_new(tag, dictionary_VR(tag), None)
-        if "BodyPartExamined" not in out and "AnatomicRegionSequence" not in out and "Laterality" not in out:
-            out.Laterality = None  # unknown part of the body: it could be one of a pair
+    for tag in _verbatim_tags(first):
+        _copy(first, tag, out, verbatim=True)
+    for tag in _agreed_tags(headers):
+        _copy(first, tag, out, verbatim=False)
+    _set_earliest(headers, out)
+    if frame is not None:
+        _from_functional_groups(first, frame, modality, out)
+    for tag in EMPTY[modality] - set(out.keys()):
+        out.add_new(tag, dictionary_VR(tag), None)
+    if "BodyPartExamined" not in out and "AnatomicRegionSequence" not in out and "Laterality" not in out:
+        out.Laterality = None  # unknown part of the body: it could be one of a pair
     return out
 
 
@@ -94,7 +93,8 @@ def _copy(header: Dataset, tag: BaseTag, out: Dataset, *, verbatim: bool) -> Non
     element = _readable(header, tag, verbatim=verbatim)
     if element is None or element.VR == "UN" or not (verbatim or _valid(element)):
         return
-    out[tag] = _without_private(element)
+    with contextlib.suppress(Exception):  # an element inside that its VR forbids
+        out[tag] = _without_private(element)
 
 
 def _readable(header: Dataset, tag: BaseTag, *, verbatim: bool) -> DataElement | None:

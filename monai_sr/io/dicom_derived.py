@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -11,7 +13,7 @@ from pydicom.uid import generate_uid
 
 from monai_sr.geometry import LPS_TO_RAS
 from monai_sr.io.dicom_classic import classic_header
-from monai_sr.io.dicom_headers import first_item, numbers, quiet, strings, whole_number
+from monai_sr.io.dicom_headers import first_item, numbers, strings, whole_number
 from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.dicom_values import Encoding, decimal
 from monai_sr.io.volume import Modality, Volume
@@ -139,10 +141,10 @@ def _contributors(reference: Dataset) -> list[Dataset]:
         return []
     found = []
     for item in reference.ContributingEquipmentSequence:
-        duplicate = Dataset()
-        duplicate.update(item)
-        duplicate.remove_private_tags()
-        found.append(duplicate)
+        with contextlib.suppress(Exception):  # an element inside that its VR forbids
+            duplicate = copy.deepcopy(item)
+            duplicate.remove_private_tags()
+            found.append(duplicate)
     return found
 
 
@@ -205,11 +207,10 @@ def _set_window(out: Dataset, reference: Dataset, frame: int | None) -> None:
         own = (reference.get("PerFrameFunctionalGroupsSequence") or [])[frame]
         shared = first_item(reference, "SharedFunctionalGroupsSequence")
         place = first_item(own, "FrameVOILUTSequence") or first_item(shared, "FrameVOILUTSequence") or reference
-    with quiet():
-        try:
-            centres, widths = (_listed(place, keyword) for keyword in ("WindowCenter", "WindowWidth"))
-        except Exception:  # no numbers
-            return
+    try:
+        centres, widths = (_listed(place, keyword) for keyword in ("WindowCenter", "WindowWidth"))
+    except Exception:  # no numbers
+        return
     if not centres or len(centres) != len(widths) or min(widths) < 1 or not np.isfinite([*centres, *widths]).all():
         return
     out.WindowCenter, out.WindowWidth = [decimal(v) for v in centres], [decimal(v) for v in widths]

@@ -41,7 +41,10 @@ DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence pydicom inside the block: its warnings hold raw header values, so possibly patient data."""
+    """Silence pydicom inside a block or function: its warnings quote raw header values, so possibly patient data.
+
+    Every public function of the DICOM modules runs inside it.
+    """
     logger = logging.getLogger("pydicom")
     propagate = logger.propagate
     with warnings.catch_warnings():
@@ -78,8 +81,7 @@ class Instance:
         if self.memory is not None:
             return self.memory
         try:
-            with quiet():
-                return pydicom.dcmread(str(self.path), force=True)
+            return pydicom.dcmread(str(self.path), force=True)
         except Exception as error:  # pydicom raises whatever the broken bytes provoke
             raise InputError(
                 f"{self.label} cannot be read to its end ({type(error).__name__}); copy or export the file again"
@@ -101,8 +103,7 @@ def read_header(path: Path) -> Dataset | None:
         marked = stream.read(PREAMBLE)[-4:] == b"DICM"
     named = path.name.lower().endswith(DICOM_SUFFIXES)
     try:
-        with quiet():
-            header = without_bulk(pydicom.dcmread(str(path), stop_before_pixels=True, force=True))
+        header = without_bulk(pydicom.dcmread(str(path), stop_before_pixels=True, force=True))
     except Exception as error:  # pydicom raises whatever the broken bytes provoke
         if not (named or marked):
             return None
@@ -139,8 +140,7 @@ def without_bulk(dataset: Dataset) -> Dataset:
 
 def _value(dataset: Dataset, keyword: str, label: str) -> Any:
     try:
-        with quiet():
-            return dataset.get(keyword)
+        return dataset.get(keyword)
     except Exception:  # a value that its VR forbids; its text may hold anything, so it is not quoted
         raise InputError(
             f"{label}: {keyword} holds no readable value; repair the header or export the series again"
@@ -150,8 +150,7 @@ def _value(dataset: Dataset, keyword: str, label: str) -> Any:
 def has_value(dataset: Dataset, keyword: str) -> bool:
     """Whether the element is there and not empty (an unreadable one counts as there)."""
     try:
-        with quiet():
-            value = dataset.get(keyword)
+        value = dataset.get(keyword)
     except Exception:
         return True
     return value is not None and value != "" and not (hasattr(value, "__len__") and len(value) == 0)
@@ -198,8 +197,7 @@ def number(dataset: Dataset, keyword: str, label: str, *, low: float = -1e5, hig
 def whole_number(dataset: Dataset, keyword: str) -> int | None:
     """A whole number that nothing depends on (InstanceNumber and the like): None where it cannot be read."""
     try:
-        with quiet():
-            return int(dataset.get(keyword))
+        return int(dataset.get(keyword))
     except Exception:
         return None
 
@@ -207,8 +205,7 @@ def whole_number(dataset: Dataset, keyword: str) -> int | None:
 def strings(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """The values of a code string or UID as text; empty where absent or unreadable."""
     try:
-        with quiet():
-            value = dataset.get(keyword)
+        value = dataset.get(keyword)
     except Exception:
         return ()
     if value is None or value == "":
@@ -221,8 +218,7 @@ def first_item(dataset: Dataset | None, keyword: str) -> Dataset | None:
     if dataset is None:
         return None
     try:
-        with quiet():
-            value = dataset.get(keyword)
+        value = dataset.get(keyword)
     except Exception:
         return None
     return value[0] if isinstance(value, DicomSequence) and len(value) > 0 else None

@@ -6,6 +6,7 @@ viewer shows the smallest value white, and leaves the values what they are.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ from pydicom.uid import (
 )
 
 from monai_sr.io.dicom_frames import Frame, modality_of
-from monai_sr.io.dicom_headers import Instance, has_value, quiet, whole_number
+from monai_sr.io.dicom_headers import Instance, whole_number
 from monai_sr.io.volume import InputError, Modality
 
 __all__ = ["LOSSY_METHODS", "read_values", "transfer_syntax"]
@@ -112,14 +113,12 @@ def _stored_frame(dataset: Dataset, frame: Frame) -> npt.NDArray[np.integer]:
     label = frame.label
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise InputError(f"{label} holds float pixel data, which CT and MR images do not have; export whole numbers")
-    if not has_value(dataset, "PixelData"):
-        raise InputError(f"{label} has no pixel data; copy or export the file again")
+    coded = _pixel_bytes(dataset, label)
     syntax = transfer_syntax(dataset) or ExplicitVRLittleEndian
     if syntax in NATIVE:
-        _check_length(dataset, frame, told=bool(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID")))
+        _check_length(frame, len(coded), told=bool(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID")))
     try:
-        with quiet():
-            decoder = get_decoder(syntax)
+        decoder = get_decoder(syntax)
     except NotImplementedError:
         raise InputError(
             f"{label}: unsupported transfer syntax {_printable(syntax)}; convert it to Explicit VR Little Endian"
@@ -127,19 +126,18 @@ def _stored_frame(dataset: Dataset, frame: Frame) -> npt.NDArray[np.integer]:
     if not decoder.is_available:
         raise InputError(f"{label}: unsupported compression {syntax.name}; {REMEDIES.get(syntax, FALLBACK_REMEDY)}")
     try:
-        with quiet():
-            # the unused bits are checked below: a value in them may be a fault of the header
-            stored, _ = decoder.as_array(
-                _with_syntax(dataset, syntax),
-                index=frame.index,
-                raw=True,
-                correct_unused_bits=False,  # type: ignore[arg-type]  # pydicom annotates each option as all of them
-            )
+        # the unused bits are checked below: a value in them may be a fault of the header
+        stored, _ = decoder.as_array(
+            _with_syntax(dataset, syntax),
+            index=frame.index,
+            raw=True,
+            correct_unused_bits=False,  # type: ignore[arg-type]  # pydicom annotates each option as all of them
+        )
     except Exception as error:  # decoders raise whatever broken data provoke
         raise InputError(_undecodable(syntax, label, error)) from error
     if stored.shape != frame.size or stored.dtype.kind not in "iu":
         raise InputError(f"{label}: its pixels decode to {stored.shape}, its header says {frame.size}; export it again")
-    return _used_bits(dataset, stored.astype(stored.dtype.newbyteorder("="), copy=False), label)
+    return _used_bits(dataset, stored.astype(stored.dtype.newbyteorder("="), copy=False), frame)
 
 
 def _printable(syntax: UID) -> str:
@@ -157,11 +155,23 @@ def _undecodable(syntax: UID, label: str, error: Exception) -> str:
     return f"{label}: its {syntax.name} pixel data cannot be decoded (truncated or damaged); export the file again"
 
 
-def _check_length(dataset: Dataset, frame: Frame, *, told: bool) -> None:
+def _pixel_bytes(dataset: Dataset, label: str) -> bytes:
+    try:
+        value = dataset.get("PixelData")
+    except Exception:  # a broken VR
+        value = b"" if "PixelData" in dataset else None
+    if value is None:
+        raise InputError(f"{label} has no pixel data; copy or export the file again")
+    if not isinstance(value, bytes) or not value:
+        raise InputError(f"{label}: its pixel data cannot be read; copy or export the file again")
+    return value
+
+
+def _check_length(frame: Frame, found: int, *, told: bool) -> None:
+    header = frame.instance.header
     rows, columns = frame.size
-    frames = whole_number(dataset, "NumberOfFrames") or 1
-    expected = rows * columns * frames * (int(dataset.BitsAllocated) // 8)
-    found = len(dataset.PixelData)
+    frames = whole_number(header, "NumberOfFrames") or 1
+    expected = rows * columns * frames * (int(header.BitsAllocated) // 8)
     if found < expected:
         raise InputError(
             f"{frame.label}: truncated pixel data, {found} of {expected} bytes; copy or export the file again"
@@ -198,9 +208,9 @@ def _with_syntax(dataset: Dataset, syntax: UID) -> Dataset:
     return copy
 
 
-def _used_bits(dataset: Dataset, stored: npt.NDArray[np.integer], label: str) -> npt.NDArray[np.integer]:
+def _used_bits(dataset: Dataset, stored: npt.NDArray[np.integer], frame: Frame) -> npt.NDArray[np.integer]:
     """Drop the bits above BitsStored and extend the sign, or refuse where they are part of the values."""
-    bits, signed = int(dataset.BitsStored), stored.dtype.kind == "i"
+    bits, signed = int(frame.instance.header.BitsStored), stored.dtype.kind == "i"
     unused = 8 * stored.dtype.itemsize - bits
     if unused <= 0:
         return stored
@@ -208,14 +218,23 @@ def _used_bits(dataset: Dataset, stored: npt.NDArray[np.integer], label: str) ->
     strange = used != stored
     if signed:  # a negative value without its sign bits repeated is well-formed
         strange &= (stored < 2 ** (bits - 1)) | (stored >= 2**bits)
-    elif any(dataset.get((group, 0x0100), None) for group in range(0x6000, 0x6020, 2)):
-        return used  # an overlay may be embedded in the unused bits (OverlayBitsAllocated is there)
+    elif _has_embedded_overlay(dataset):
+        return used
     if strange.any():
         raise InputError(
-            f"{label} holds pixel values that need more than its {bits} BitsStored; repair the header or export "
+            f"{frame.label} holds pixel values that need more than its {bits} BitsStored; repair the header or export "
             "the file again"
         )
     return used
+
+
+def _has_embedded_overlay(dataset: Dataset) -> bool:
+    """Whether an overlay lives in the unused bits of the pixels: its OverlayBitsAllocated is theirs, not 1."""
+    for group in range(0x6000, 0x6020, 2):
+        with contextlib.suppress(Exception):  # no such overlay, or no number there
+            if int(dataset[group, 0x0100].value) != 1:
+                return True
+    return False
 
 
 def _padding_mask(frame: Frame, stored: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_] | None:

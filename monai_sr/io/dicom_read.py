@@ -47,6 +47,7 @@ class SeriesRef:
     problem: str | None = None
     notes: tuple[str, ...] = ()
 
+    @quiet()
     def read(self) -> Volume:
         """Read the series.
 
@@ -63,6 +64,7 @@ class SeriesRef:
         return _read_instances(instances, self.name, self.notes)
 
 
+@quiet()
 def find_series(folder: Path) -> list[SeriesRef]:
     """Every DICOM series below a folder, whatever it holds; reading one tells whether it is a volume.
 
@@ -99,6 +101,7 @@ def find_series(folder: Path) -> list[SeriesRef]:
     return sorted(found, key=lambda series: series.files[0])
 
 
+@quiet()
 def read_series(source: Path | Sequence[Dataset]) -> Volume:
     """Read one series from a folder, from one (multi-frame) file, or from datasets in memory.
 
@@ -238,8 +241,7 @@ def _lossy(frames: Sequence[Frame]) -> tuple[float, str] | None:
     syntax = transfer_syntax(header)
     if syntax not in LOSSY_METHODS or strings(header, "LossyImageCompression"):
         return None
-    with quiet():
-        dataset = frames[0].instance.load()
+    dataset = frames[0].instance.load()
     rows, columns = frames[0].size
     raw = rows * columns * int(header.BitsAllocated) // 8 * int(header.get("NumberOfFrames") or 1)
     return round(raw / max(1, len(dataset.PixelData)), 2), LOSSY_METHODS[str(syntax)]

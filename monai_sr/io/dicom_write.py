@@ -26,6 +26,7 @@ from monai_sr.io.volume import InputError, Volume
 __all__ = ["Derivation", "save_dataset", "stored_bytes", "write_series"]
 
 
+@quiet()
 def write_series(volume: Volume, folder: Path, *, derivation: Derivation, overwrite: bool = False) -> list[Path]:
     """Write a volume as a derived series, one file per slice, the whole folder or nothing.
 
@@ -143,5 +144,4 @@ def save_dataset(dataset: Dataset, path: Path) -> None:
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset["PixelData"].VR = "OW"
-    with quiet():
-        dataset.save_as(path, enforce_file_format=True)
+    dataset.save_as(path, enforce_file_format=True)
