@@ -3,29 +3,37 @@
 from monai_sr.engines.checkpoint import Checkpointer, latest_checkpoint
 from monai_sr.engines.config import ConfigRefused, check_config, find_bundle_root, running_config
 from monai_sr.engines.distributed import average_gradients, start_processes, stop_processes
+from monai_sr.engines.evaluate import evaluate
 from monai_sr.engines.handlers import CollapseWarning, LossLog, Progress
 from monai_sr.engines.parts import TrainingCases, epochs, fix_numerics, pick_device, prepare_network
 from monai_sr.engines.record import RunRecord, export_weights, trained_range
 from monai_sr.engines.srgan_trainer import Adversary, Learner, SRGanTrainer, TrainingDiverged, amp_dtype
+from monai_sr.engines.tasks import STANDARD_TASKS, Task
 from monai_sr.engines.tensorboard import TensorBoard, image_panel
+from monai_sr.engines.validation import PatchValidation, WholeVolumeValidation
 
 __all__ = [
+    "STANDARD_TASKS",
     "Adversary",
     "Checkpointer",
     "CollapseWarning",
     "ConfigRefused",
     "Learner",
     "LossLog",
+    "PatchValidation",
     "Progress",
     "RunRecord",
     "SRGanTrainer",
+    "Task",
     "TensorBoard",
     "TrainingCases",
     "TrainingDiverged",
+    "WholeVolumeValidation",
     "amp_dtype",
     "average_gradients",
     "check_config",
     "epochs",
+    "evaluate",
     "export_weights",
     "find_bundle_root",
     "fix_numerics",

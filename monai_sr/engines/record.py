@@ -25,13 +25,13 @@ from monai_sr.engines.srgan_trainer import SRGanTrainer
 
 __all__ = ["RunRecord", "export_weights", "trained_range"]
 
+# Of the intensity range. The extremes of a few subjects are no limits, and thick slices spread less than thin ones.
+_CONTRAST_MARGIN = 0.1
 _PACKAGES = ("monai_sr", "monai", "torch", "numpy", "scipy", "pytorch-ignite")
 _logger = logging.getLogger(__name__)
 
 
-def trained_range(
-    cases: Sequence[Mapping[str, Any]], sampler: DegradationSampler | None = None
-) -> dict[str, Any]:
+def trained_range(cases: Sequence[Mapping[str, Any]], sampler: DegradationSampler | None = None) -> dict[str, Any]:
     """Limits of what a model has seen, for the warnings of inference.
 
     Args:
@@ -42,7 +42,10 @@ def trained_range(
     Returns:
         JSON-serialisable; ``noise`` is the upper limit as a fraction of the intensity range, the volumes' own included.
     """
-    found: dict[str, Any] = {"modalities": sorted({case.get("modality", "image") for case in cases})}
+    modalities = sorted({case.get("modality", "image") for case in cases})
+    found: dict[str, Any] = {
+        "modalities": {m: _contrast([c for c in cases if c.get("modality", "image") == m]) for m in modalities}
+    }
     if "noise" not in cases[0]:
         return found
     own = max(float(case["noise"]) for case in cases)
@@ -55,13 +58,19 @@ def trained_range(
         found["factor"] = [float(x) for x in sampler.factor_limits]
         found["width"] = [float(x) for x in sampler.width]
         found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
-    found["contrast"] = {}
-    for modality in found["modalities"]:
-        statistics = [case["contrast"] for case in cases if case["modality"] == modality]
-        found["contrast"][modality] = {
-            name: [min(s[name] for s in statistics), max(s[name] for s in statistics)] for name in statistics[0]
-        }
     return found
+
+
+def _contrast(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Limits of the contrast statistics of one modality, with a margin."""
+    statistics = [case["contrast"] for case in cases if "contrast" in case]
+    if not statistics:
+        return {}
+    limits = {}
+    for name in statistics[0]:
+        values = [float(s[name]) for s in statistics]
+        limits[name] = [min(values) - _CONTRAST_MARGIN, max(values) + _CONTRAST_MARGIN]
+    return {"contrast": limits}
 
 
 def export_weights(network: torch.nn.Module, path: Path) -> None:
@@ -109,6 +118,7 @@ class RunRecord:
         if engine.state.rank == 0:  # of several processes
             engine.add_event_handler(Events.STARTED, self._start)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
+            engine.add_event_handler(Events.COMPLETED, self.write)  # also where a finished training is started again
 
     def _start(self, engine: SRGanTrainer) -> None:
         self._began = time.perf_counter()

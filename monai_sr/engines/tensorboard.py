@@ -34,7 +34,7 @@ def image_panel(lr: torch.Tensor, sr: torch.Tensor, hr: torch.Tensor) -> torch.T
 
 
 class TensorBoard:
-    """Handler: all named losses every ``every`` steps, and a panel of images every epoch.
+    """Handler: all named losses every ``every`` steps, validation scores and a panel of images every epoch.
 
     Args:
         output_dir: events go to ``output_dir/tensorboard``; look with ``tensorboard --logdir``.
@@ -65,6 +65,8 @@ class TensorBoard:
 
     def _images(self, engine: SRGanTrainer) -> None:
         if self._writer is not None:
+            for name, value in engine.state.metrics.items():
+                self._writer.add_scalar(f"validation/{name}", value, engine.state.iteration)  # type: ignore[no-untyped-call]
             panel = image_panel(*(engine.state.output[key] for key in (LR, SR, HR)))
             self._writer.add_image("start, result, truth, error x 4", panel, engine.state.iteration)  # type: ignore[no-untyped-call]
             self._writer.flush()  # type: ignore[no-untyped-call]
