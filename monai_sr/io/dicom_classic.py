@@ -22,7 +22,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import format_number_as_ds, validate_value
 
-from monai_sr.io.dicom_headers import first_item, has_value, strings
+from monai_sr.io.dicom_headers import first_item, has_value, strings, whole_number
 from monai_sr.io.dicom_tables import CLASSIC_NAMES, COMMON, EMPTY, PATIENT_GROUPS, STUDY, is_acquisition
 from monai_sr.io.volume import Modality
 
@@ -153,15 +153,15 @@ def _set_earliest(headers: Sequence[Dataset], out: Dataset) -> None:
         date = "".join(strings(header, "AcquisitionDate")[:1]) or told[:8]
         time = "".join(strings(header, "AcquisitionTime")[:1]) or told[8:].split("+")[0].split("-")[0]
         moments.append((date, time))
-    date, time = min(moments)
-    earliest = headers[moments.index((date, time))]
+    date, time = min((moment for moment in moments if any(moment)), default=("", ""))
+    earliest = headers[moments.index((date, time))] if (date, time) in moments else headers[0]
     for keyword, text in (("AcquisitionDate", date), ("AcquisitionTime", time)):
         if text:
             element = DataElement(Tag(keyword), "DA" if keyword.endswith("Date") else "TM", text)
             if _valid(element):
                 out[element.tag] = element
-    number = "".join(strings(earliest, "AcquisitionNumber")[:1])
-    out.AcquisitionNumber = number if number.lstrip("-").isdigit() else None
+    number = whole_number(earliest, "AcquisitionNumber")
+    out.AcquisitionNumber = number if number is not None and abs(number) < 2**31 else None
 
 
 def _from_functional_groups(header: Dataset, frame: int, modality: Modality, out: Dataset) -> None:
@@ -172,14 +172,11 @@ def _from_functional_groups(header: Dataset, frame: int, modality: Modality, out
         group = first_item(own, sequence) or first_item(shared, sequence)
         if group is None or name in out or not has_value(group, keyword):
             continue
-        try:
-            element = DataElement(
-                Tag(name), dictionary_VR(name), _as_classic(group[keyword].value, dictionary_VR(name))
-            )
-        except Exception:  # a value that the classic attribute cannot hold
-            continue
-        if _valid(element):
-            out[element.tag] = _without_private(element)
+        with contextlib.suppress(Exception):  # a value that the classic attribute cannot hold
+            vr = dictionary_VR(name)
+            element = DataElement(Tag(name), vr, _as_classic(group[keyword].value, vr))
+            if _valid(element):
+                out[element.tag] = _without_private(element)
     if modality == "MR":
         modifier = first_item(own, "MRModifierSequence") or first_item(shared, "MRModifierSequence") or Dataset()
         _set_scanning_sequence(header, modifier, out)
