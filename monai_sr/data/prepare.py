@@ -60,9 +60,11 @@ def prepare_cases(
 
 
 def _reason(error: BaseException) -> str:
-    """The first cause: MONAI wraps what a transform raises."""
-    while error.__cause__ is not None:
+    """Our own sentence if there is one, else the first cause: MONAI wraps what a transform raises."""
+    while error.__cause__ is not None and not isinstance(error, InputError):
         error = error.__cause__
+    if isinstance(error, InputError):
+        return str(error).splitlines()[0]
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 

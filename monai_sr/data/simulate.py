@@ -45,7 +45,7 @@ def thicken(
         LR scan with ``slice_axis`` and ``slice_thickness_mm`` set.
     """
     n = volume.geometry.shape[axis]
-    grid = AxisGrid(max(int(round(n / factor)), 2), n)
+    grid = AxisGrid(max(round(n / factor), 2), n)
     used = default_profile(volume.modality) if profile is None else profile
     y = degrade(torch.from_numpy(volume.array), grid, used, axis)
     if noise > 0:

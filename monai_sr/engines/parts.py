@@ -96,11 +96,16 @@ class TrainingCases:
         """Cases of a role with deterministic transforms applied; the faulty are listed in ``set_aside_<role>.json``.
 
         Raises:
-            ConfigRefused: if no case of the role can be used.
+            ConfigRefused: if no case can be used to train on.
         """
+        if not self.roles[role]:
+            return []
         try:
             return prepare_cases(self.roles[role], transform, self.output_dir / f"set_aside_{role}.json")
         except InputError as error:
+            if role != "train":
+                _logger.warning("nobody is left in the role %s: %s", role, error)
+                return []
             raise ConfigRefused(str(error)) from error
 
     def __repr__(self) -> str:

@@ -65,7 +65,7 @@ class RestorePaird(Transform):
         axes = _pair_axes(lr, hr)
         restored = max(range(3), key=lambda a: axes[a].grid.factor)
         if axes[restored].grid.factor < _MIN_FACTOR:
-            raise InputError(f"{hr.meta['name']}: no axis of the LR volume is at least 10 % coarser than the HR volume's")
+            raise InputError(f"{hr.meta['name']}: no axis of the LR volume is at least 10 % coarser than in HR")
         others = [a for a in range(3) if a != restored]
         noise = _noise(lr)
         order = [*others, restored]

@@ -119,7 +119,7 @@ class RandSimulatePatchd(RandomizableTransform):
         """Degrade the first axis to ``patch`` coarse voxels, or degrade and restore it and cut the patch."""
         profile = SliceProfile("box" if modality == "CT" else "gaussian")
         n = crop.shape[0]
-        grid = AxisGrid(max(int(round(n / factor)), 2) if restore else self.patch, n)
+        grid = AxisGrid(max(round(n / factor), 2) if restore else self.patch, n)
         coarse = degrade(crop, grid, profile, axis=0)
         if not restore:
             return coarse
