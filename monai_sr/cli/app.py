@@ -14,8 +14,10 @@ from typing import Annotated, NoReturn
 import typer
 
 import monai_sr
+from monai_sr.cli.evaluate import evaluate
 from monai_sr.cli.info import info
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
+from monai_sr.cli.train import train
 from monai_sr.cli.upscale import upscale
 
 __all__ = ["app", "main"]
@@ -31,6 +33,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(no_args_is_help=True)(upscale)
+app.command(no_args_is_help=True)(train)
+app.command(no_args_is_help=True)(evaluate)
 app.command()(info)
 
 

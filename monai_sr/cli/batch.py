@@ -112,14 +112,14 @@ class Batch:
         kind = self._output_kind(volume)
         read = time.perf_counter()
         result = self.resolve(volume, lambda stage, fraction: self._stage(case.name, stage, fraction))
-        for message in result.report.get("warnings", ()):
+        for message in result.report["warnings"]:
             self.console.emit("warning", case=case.name, message=message)
         resolved = time.perf_counter()
         self._stage(case.name, "write", 1.0)
         with case_folder(folder, case.name, overwrite=self.overwrite) as staging:
             outputs = self._write(result, kind, staging, case.name)
             written = time.perf_counter()
-            seconds = {"read": read - began, **result.report.get("seconds", {}), "write": written - resolved}
+            seconds = {**result.report["seconds"], "read": read - began, "write": written - resolved}
             self._record(result, staging, outputs, seconds)
         self.console.emit(
             "done",
@@ -128,7 +128,7 @@ class Batch:
             outputs=[str(folder / name) for name in (*outputs, "run.json")],
             result=_in_words(result),
             seconds=round(time.perf_counter() - began, 2),
-            warnings=list(result.report.get("warnings", ())),
+            warnings=list(result.report["warnings"]),
         )
 
     def _output_kind(self, volume: Volume) -> Literal["nifti", "dicom"]:
@@ -154,7 +154,8 @@ class Batch:
             target = staging / "dicom"
             write_volume(volume, target, format="dicom", derivation=_derivation(result))
         title = f"{case}: {_in_words(result)}"
-        rows = [("acquired", result.acquired), ("super-resolved", volume)]
+        learned = any(axis["treatment"] == "network" for axis in result.report["axes"])
+        rows = [("acquired", result.acquired), ("super-resolved" if learned else "interpolated", volume)]
         write_preview(rows, result.report["modality"], staging / "preview.png", title=title)
         return [target.name, "preview.png"]
 

@@ -108,8 +108,9 @@ def choose_console(*, quiet: bool, as_json: bool) -> Console:
 
 
 def _problem(event: str, facts: dict[str, Any]) -> str:
-    case = f" {facts['case']}:" if facts.get("case") else ""
-    return f"{event:<8}{case} {facts['message']}"
+    case, message = facts["case"], facts["message"]
+    named = message if message.startswith(f"{case}:") else f"{case}: {message}"
+    return f"{event:<8} {named}"
 
 
 def _summary(facts: dict[str, Any]) -> str:

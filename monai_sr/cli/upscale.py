@@ -14,9 +14,9 @@ from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
 from monai_sr.io import Volume
 
 if TYPE_CHECKING:
-    from monai_sr.inference import SRResult
+    from monai_sr.inference import SRModel, SRResult
 
-__all__ = ["upscale"]
+__all__ = ["prepare", "run_upscale", "upscale"]
 
 
 def upscale(
@@ -140,12 +140,12 @@ def run_upscale(
         overwrite: whether results that exist are replaced.
         debug: show tracebacks.
     """
-    check_model(model)
     cases = gather_cases(inputs, out, affine=affine)
+    network = prepare(model, device)
     from monai_sr.inference import super_resolve
 
     def resolve(volume: Volume, progress: Progress) -> SRResult:
-        return super_resolve(volume, model=model, device=device, progress=progress, **options)
+        return super_resolve(volume, model=network, device=device, progress=progress, **options)
 
     batch = Batch(
         resolve=resolve,
@@ -159,26 +159,30 @@ def run_upscale(
     return batch.run(cases)
 
 
-def check_model(model: str) -> None:
-    """Fail before the first case if the weights are not there.
+def prepare(model: str, device: str) -> SRModel | str:
+    """Load the network once for all cases, and fail before the first one if it or the device is not there.
 
     Raises:
-        typer.BadParameter: if there is no model of that name, or no record beside it.
-        EnvironmentProblemError: if the installation lacks the bundle or the weights.
+        typer.BadParameter: if there is no such model.
+        EnvironmentProblemError: if weights are missing or damaged, or the device is absent.
     """
-    if model == "none":
-        return
-    from monai_sr.catalogue import ModelError, bundle_root, find_model
+    from monai_sr.catalogue import ModelError, find_model, models
+    from monai_sr.inference import DeviceError, load_model, select_device
 
     try:
-        bundle_root()
-    except ModelError as error:
+        select_device(device)
+        if model == "none":
+            return model
+        models()  # a damaged installation is no mistake of the user
+    except (DeviceError, ModelError) as error:
         raise EnvironmentProblemError(str(error)) from None
     try:
         record = find_model(model)
     except ModelError as error:
-        raise typer.BadParameter(f"--model: {error}") from None
-    if not record.file.is_file():
-        raise EnvironmentProblemError(
-            f"the weights of model {record.name} are missing ({record.file}); reinstall monai_sr, or use --model none"
-        )
+        if model == "default":
+            raise EnvironmentProblemError(f"the default model is not installed: {error}") from None
+        raise typer.BadParameter(str(error), param_hint="--model") from None
+    try:
+        return load_model(record)
+    except ModelError as error:
+        raise EnvironmentProblemError(str(error)) from None

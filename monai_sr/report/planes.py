@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,7 +58,11 @@ def anatomical_axes(volume: Volume) -> list[tuple[int, int]]:
     return [(int(a), 1 if directions[w, a] > 0 else -1) for w, a in zip(world, array, strict=True)]
 
 
-def sections(volume: Volume, place: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> list[Section]:
+def sections(
+    volume: Volume,
+    place: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    region: Sequence[tuple[float, float]] = ((0.0, 1.0), (0.0, 1.0), (0.0, 1.0)),
+) -> list[Section]:
     """Axial, coronal and sagittal section through one place.
 
     The array is not resampled: in an oblique scan each section is the plane of voxels that lies closest to its name.
@@ -66,6 +71,7 @@ def sections(volume: Volume, place: tuple[float, float, float] = (0.5, 0.5, 0.5)
         volume: the scan.
         place: fraction of the field of view along each *array axis*, 0 and 1 being its outer edges, so that it is the
             same place on every grid over the same field.
+        region: what is shown of each array axis, in the same fractions; moved to the nearest edges of voxels.
     """
     axes = anatomical_axes(volume)
     spacing = volume.geometry.spacing
@@ -75,7 +81,10 @@ def sections(volume: Volume, place: tuple[float, float, float] = (0.5, 0.5, 0.5)
         cut, _ = axes[across]
         (column_axis, column_sign), (row_axis, row_sign) = axes[right], axes[up]
         index = min(int(place[cut] * volume.array.shape[cut]), volume.array.shape[cut] - 1)
-        image = np.take(volume.array, index, axis=cut)
+        shown = [
+            slice(round(low * n), round(high * n)) for (low, high), n in zip(region, volume.array.shape, strict=True)
+        ]
+        image = volume.array[tuple(index if axis == cut else shown[axis] for axis in range(3))]
         if column_axis < row_axis:  # rows first
             image = image.T
         if column_sign * right_sign < 0:
@@ -86,6 +95,11 @@ def sections(volume: Volume, place: tuple[float, float, float] = (0.5, 0.5, 0.5)
         labels = (*_ends(right, right_sign), *reversed(_ends(up, up_sign)))
         found.append(Section(name, image, size, (labels[0], labels[1], labels[2], labels[3])))
     return found
+
+
+def _shown(limits: tuple[float, float], n: int) -> slice:
+    first = min(round(limits[0] * n), n - 1)
+    return slice(first, max(round(limits[1] * n), first + 1))
 
 
 def _ends(axis: int, sign: int) -> tuple[str, str]:

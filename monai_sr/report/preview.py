@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import Modality, Volume, atomic_path
@@ -17,11 +18,14 @@ from monai_sr.report.planes import PLANES, Section, sections
 
 __all__ = ["RESEARCH_ONLY", "display_window", "write_preview"]
 
+Triple = tuple[float, float, float]
+
 RESEARCH_ONLY = "Research only. Not for diagnosis."
 
 _SOFT_TISSUE_HU = (-160.0, 240.0)  # window 400, level 40
 _LUNG_HU = (-1350.0, 150.0)  # window 1500, level -600
 _LUNG_SHARE = 0.25  # of the body mask: then the picture is of a chest
+_MARGIN = 0.03  # of the field, around the body
 _MASK_VOXELS = 2**21  # enough to find the body, and fast on any scan
 
 
@@ -38,7 +42,8 @@ def write_preview(
         overwrite: whether an existing file may be replaced.
     """
     low, high, window = display_window(volumes[0][1], modality)
-    rows = [(label, volume, sections(volume, _place(volumes[0][1], modality))) for label, volume in volumes]
+    place, region = _body(volumes[0][1], modality)
+    rows = [(label, volume, sections(volume, place, region)) for label, volume in volumes]
     widths = [max(row[2][k].size_mm[0] for row in rows) for k in range(len(PLANES))]
     heights = [max(section.size_mm[1] for section in row[2]) for row in rows]
     unit = 12.0 / sum(widths)  # inches per mm: one scale for the whole figure
@@ -91,7 +96,8 @@ def _draw(ax: Axes, section: Section, low: float, high: float) -> None:
     )
     ax.set_xticks([])
     ax.set_yticks([])
-    style: dict[str, Any] = {"color": "#ffd27f", "fontsize": 10, "transform": ax.transAxes}
+    outline = [withStroke(linewidth=2.5, foreground="black")]  # the letters stay legible on bone
+    style: dict[str, Any] = {"color": "#ffd27f", "fontsize": 10, "transform": ax.transAxes, "path_effects": outline}
     left, right, top, bottom = section.labels
     ax.text(0.01, 0.5, left, ha="left", va="center", **style)
     ax.text(0.99, 0.5, right, ha="right", va="center", **style)
@@ -99,15 +105,24 @@ def _draw(ax: Axes, section: Section, low: float, high: float) -> None:
     ax.text(0.5, 0.01, bottom, ha="center", va="bottom", **style)
 
 
-def _place(volume: Volume, modality: Modality) -> tuple[float, float, float]:
-    """Centre of the body as a fraction of the field along each array axis, moved to the centre of an acquired voxel.
+def _body(volume: Volume, modality: Modality) -> tuple[Triple, list[tuple[float, float]]]:
+    """Where to cut and what to show, as fractions of the field along each array axis.
 
-    There every section shows one place in all rows: the middle of a thick slice, and the thin slice that lies there.
+    The sections go through the centre of the body, moved to the centre of an acquired voxel: there every section shows
+    one place in all rows, the middle of a thick slice and the thin slice that lies there. The region is the body's
+    bounding box with a margin, out to the edges of acquired voxels.
     """
     mask = body_mask(_coarse(volume), modality)
-    centre = [float(np.mean(np.nonzero(mask)[axis] + 0.5)) / mask.shape[axis] for axis in range(3)]
-    x, y, z = ((int(c * n) + 0.5) / n for c, n in zip(centre, volume.array.shape, strict=True))
-    return x, y, z
+    place, region = [], []
+    for axis, n in enumerate(volume.array.shape):
+        inside = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        share = mask.sum(axis=tuple(a for a in range(3) if a != axis))
+        centre = float(np.average(np.arange(share.size) + 0.5, weights=share)) / share.size
+        place.append((int(centre * n) + 0.5) / n)
+        low = np.floor((inside[0] / share.size - _MARGIN) * n)
+        high = np.ceil(((inside[-1] + 1) / share.size + _MARGIN) * n)
+        region.append((max(float(low), 0.0) / n, min(float(high), n) / n))
+    return (place[0], place[1], place[2]), region
 
 
 def _coarse(volume: Volume) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -66,3 +66,12 @@ def test_the_outer_edge_of_the_field_is_the_last_voxel():
     volume = Volume(array, VolumeGeometry(SHAPE, np.eye(4)))
     axial = sections(volume, (0.5, 0.5, 1.0))[0]
     np.testing.assert_array_equal(np.sort(axial.image.ravel()), np.sort(array[:, :, -1].ravel()))
+
+
+def test_a_region_is_the_same_field_on_a_thick_and_a_thin_grid():
+    thin = Volume(np.zeros((10, 12, 60), np.float32), VolumeGeometry((10, 12, 60), np.eye(4)))
+    thick = Volume(np.zeros((10, 12, 12), np.float32), thin.geometry.resized((10, 12, 12)))
+    region = ((0.2, 0.9), (0.0, 1.0), (3 / 12, 7 / 12))
+    for a, b in zip(sections(thin, region=region), sections(thick, region=region), strict=True):
+        assert a.size_mm == pytest.approx(b.size_mm)
+    assert sections(thick, region=region)[1].size_mm == pytest.approx((7.0, 20.0))

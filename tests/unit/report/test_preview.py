@@ -21,13 +21,13 @@ def panels(file) -> list[tuple[int, int, int, int]]:
     from scipy import ndimage
 
     gray = np.asarray(Image.open(file).convert("L"))
-    labels, _ = ndimage.label(ndimage.binary_closing(gray > 60, iterations=12))
+    labels, _ = ndimage.label(ndimage.binary_closing(gray > 60, iterations=6))
     boxes = [
         (b[0].start, b[0].stop, b[1].start, b[1].stop)
         for b in ndimage.find_objects(labels)
         if (b[0].stop - b[0].start) > 100 and (b[1].stop - b[1].start) > 100
     ]
-    return sorted(boxes, key=lambda b: (b[0] // 150, b[2]))
+    return sorted(boxes, key=lambda b: ((b[0] + b[1]) // len(gray), b[2]))
 
 
 def test_before_and_after_are_drawn_at_one_physical_scale(pair, tmp_path):

@@ -1,0 +1,104 @@
+"""``monai-sr evaluate``: known truths are degraded, restored and measured, beside the methods a model must beat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from monai_sr.cli.outcome import ExitCode
+from monai_sr.cli.upscale import prepare
+from monai_sr.cli.values import parse_device
+from monai_sr.io import InputError
+
+__all__ = ["evaluate", "mean_table"]
+
+Row = dict[str, Any]
+
+
+def evaluate(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", exists=True, file_okay=False, help="Folder of thin-slice volumes, or of HR/ and LR/ pairs."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", file_okay=False, help="Keeps every row in OUT/rows.jsonl; a second run goes on there."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="NAME|PATH|none", help="none: the references alone.")] = "default",
+    crop: Annotated[
+        int | None, typer.Option(metavar="VOXELS", min=24, help="At most so many voxels per axis, around the body.")
+    ] = None,
+    modality: Annotated[
+        Literal["ct", "mr"] | None, typer.Option(case_sensitive=False, help="Of all files. Default: as each file says.")
+    ] = None,
+    affine: Annotated[
+        Literal["sform", "qform"] | None,
+        typer.Option(help="Which one holds where a NIfTI file states two that differ."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the added noise.")] = 0,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the table only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every row as one JSON object.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Measure a model against interpolation and back-projection on volumes whose truth is known.
+
+    PSNR and SSIM are taken inside the body mask; docs/definitions.md says how.
+    """
+    network = prepare(model, parse_device(device))
+    from monai_sr.data import find_pairs, find_scans
+    from monai_sr.engines.evaluate import evaluate as measure
+    from monai_sr.report import plain
+
+    try:
+        cases = find_pairs(data) if (data / "HR").is_dir() and (data / "LR").is_dir() else find_scans(data)
+    except InputError as error:
+        raise typer.BadParameter(str(error), param_hint="DIR") from None
+    if not cases:
+        raise typer.BadParameter(f"{data.name} holds no NIfTI file and no DICOM series", param_hint="DIR")
+
+    def show(row: Row) -> None:
+        if as_json:
+            typer.echo(json.dumps(plain(row), allow_nan=False))
+        elif "error" in row:
+            typer.echo(f"failed   {row['case']}, {row['task']}, {row['method']}: {row['error']}", err=True)
+        elif not quiet:
+            typer.echo(f"measured {row['case']}, {row['task']}, {row['method']}: {row['psnr']:.2f} dB", err=True)
+
+    rows = measure(
+        cases,
+        model=network,
+        out=out,
+        crop=crop,
+        modality="CT" if modality == "ct" else "MR" if modality == "mr" else None,
+        affine=affine,
+        seed=seed,
+        device=device,
+        progress=show,
+    )
+    if not as_json:
+        typer.echo(mean_table(rows))
+    raise typer.Exit(ExitCode.CASES if any("error" in row for row in rows) else ExitCode.DONE)
+
+
+def mean_table(rows: Sequence[Row]) -> str:
+    """Mean PSNR in dB of every method (columns) in every task (rows), and the number of cases behind it."""
+    from monai_sr.report import text_table
+
+    measured = [row for row in rows if "error" not in row]
+    methods = list(dict.fromkeys(row["method"] for row in measured))
+    lines: list[list[object]] = []
+    for task in dict.fromkeys(row["task"] for row in measured):
+        values = {m: [r["psnr"] for r in measured if r["task"] == task and r["method"] == m] for m in methods}
+        cases = len({row["case"] for row in measured if row["task"] == task})
+        means = [sum(values[m]) / len(values[m]) if values[m] else float("nan") for m in methods]
+        lines.append([task, cases, *means])
+    return text_table(["mean PSNR in dB", "cases", *methods], lines)
