@@ -29,6 +29,8 @@ from monai_sr.io.volume import Modality
 __all__ = ["classic_header"]
 
 TEXT_VRS = ("LO", "SH", "LT", "ST", "UT")
+# VRs whose rules are rules for text; binary numbers and sequences cannot break any.
+TEXT_RULES = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI", "UR")
 LONG_VRS = ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
 
 
@@ -122,13 +124,12 @@ def _encoded(element: DataElement, encodings: str | Sequence[str]) -> bytes:
 
 def _valid(element: DataElement) -> bool:
     """Whether every value keeps the rules of its VR (length, characters)."""
-    if element.VR == "SQ" or element.is_empty:
+    if element.is_empty or element.VR not in TEXT_RULES:
         return True
     values = element.value if element.VM > 1 else [element.value]
     try:
         for value in values:
-            text = getattr(value, "original_string", value)
-            validate_value(element.VR, text, RAISE)
+            validate_value(element.VR, str(getattr(value, "original_string", value)), RAISE)
     except Exception:  # ValueError for a broken rule; anything else is no valid value either
         return False
     return True
