@@ -1,5 +1,6 @@
 """Training: the trainer, what happens around its step, and the door of the bundle configs."""
 
+from monai_sr.engines.case_engines import QualityEvaluator, UpscaleEvaluator, case_dataset, open_model
 from monai_sr.engines.checkpoint import Checkpointer, latest_checkpoint
 from monai_sr.engines.config import ConfigRefused, check_config, find_bundle_root, running_config
 from monai_sr.engines.distributed import average_gradients, start_processes, stop_processes
@@ -22,15 +23,18 @@ __all__ = [
     "LossLog",
     "PatchValidation",
     "Progress",
+    "QualityEvaluator",
     "RunRecord",
     "SRGanTrainer",
     "Task",
     "TensorBoard",
     "TrainingCases",
     "TrainingDiverged",
+    "UpscaleEvaluator",
     "WholeVolumeValidation",
     "amp_dtype",
     "average_gradients",
+    "case_dataset",
     "check_config",
     "epochs",
     "evaluate",
@@ -39,6 +43,7 @@ __all__ = [
     "fix_numerics",
     "image_panel",
     "latest_checkpoint",
+    "open_model",
     "pick_device",
     "prepare_network",
     "running_config",
