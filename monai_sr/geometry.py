@@ -84,7 +84,8 @@ class VolumeGeometry:
 
     def world(self, index: npt.ArrayLike) -> FloatArray:
         """World coordinates ``(..., 3)`` in mm of voxel indices ``(..., 3)``; whole numbers are voxel centres."""
-        return np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        turned: FloatArray = np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T
+        return turned + self.affine[:3, 3]
 
     def corners(self) -> FloatArray:
         """``(8, 3)`` world coordinates in mm of the outer corners of the field of view."""

@@ -35,8 +35,8 @@ class DegradationSampler:
     Args:
         factors: whole factors drawn in half of the samples; the other half is log-uniform between the limits.
         factor_limits: smallest and largest real factor.
-        width: limits of the profile width in acquired spacings, log-uniform in half of the samples: gap below 1, overlap
-            above.
+        width: limits of the profile width in acquired spacings, log-uniform in half of the samples: gap below 1,
+            overlap above.
         clean_fraction: samples without noise.
         max_noise: upper limit of the noise, as a fraction of the intensity range.
         profiles: probability of each slice profile, per modality.

@@ -5,4 +5,13 @@ from monai_sr.inference.pipeline import SRResult, super_resolve
 from monai_sr.inference.plan import plan_grid
 from monai_sr.inference.window import HaloInferer
 
-__all__ = ["DeviceError", "HaloInferer", "SRModel", "SRResult", "load_model", "plan_grid", "select_device", "super_resolve"]
+__all__ = [
+    "DeviceError",
+    "HaloInferer",
+    "SRModel",
+    "SRResult",
+    "load_model",
+    "plan_grid",
+    "select_device",
+    "super_resolve",
+]

@@ -14,7 +14,15 @@ import numpy.typing as npt
 import torch
 
 from monai_sr.data import default_profile
-from monai_sr.degradation import ProfileKind, SliceProfile, backprojection_steps, correct, degrade, residual, start_volume
+from monai_sr.degradation import (
+    ProfileKind,
+    SliceProfile,
+    backprojection_steps,
+    correct,
+    degrade,
+    residual,
+    start_volume,
+)
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
@@ -145,7 +153,7 @@ def _as_volume(
 ) -> Volume:
     if isinstance(source, np.ndarray):
         if affine is None or source.ndim != 3:
-            raise InputError(f"an array needs three axes and its affine, got shape {source.shape}, affine {affine}")
+            raise InputError(f"an array needs three axes and its affine, got shape {source.shape}")
         if not np.isfinite(source).all():
             raise InputError("the array holds NaN or infinite values; replace them first")
         array = np.ascontiguousarray(source, dtype=np.float32)
@@ -211,7 +219,8 @@ def _profile(
             width = stated / spacing
             if not 0.05 <= width <= 4.0:
                 job.warnings.append(
-                    f"slice thickness {stated:.3g} mm does not go with a spacing of {spacing:.3g} mm; one spacing is assumed"
+                    f"slice thickness {stated:.3g} mm does not go with a spacing of {spacing:.3g} mm; "
+                    "one spacing is assumed"
                 )
                 width = default.width
     return SliceProfile(kind or default.kind, width)
@@ -236,14 +245,18 @@ def _restore_axis(
     with job.stage("interpolate"):
         cubic = apply_along(interpolation_matrix(grid), y, -1)
         start = start_volume(y, grid, profile, noise)
-    doubts = [] if job.model is None else outside_trained_range(
-        job.model.record.trained_range,
-        modality=str(acquired.modality),
-        factor=grid.factor,
-        width=profile.width,
-        noise=noise,
-        contrast=found,
-        body_part=acquired.body_part,
+    doubts = (
+        []
+        if job.model is None
+        else outside_trained_range(
+            job.model.record.trained_range,
+            modality=str(acquired.modality),
+            factor=grid.factor,
+            width=profile.width,
+            noise=noise,
+            contrast=found,
+            body_part=acquired.body_part,
+        )
     )
     used = job.model is not None and not doubts
     if doubts:
@@ -256,8 +269,7 @@ def _restore_axis(
         with job.stage("network"):
             sr = _network(start, cubic, grid, profile, noise, scale, job)
     with job.stage("consistency"):
-        if backprojection_steps(noise) > 0:
-            sr = correct(sr, y, grid, profile, -1)
+        sr = sr + _consistency_weight(noise) * (correct(sr, y, grid, profile, -1) - sr)
         rms = [float(torch.sqrt(torch.mean(residual(v, y, grid, profile, -1) ** 2))) for v in (cubic, sr)]
     job.axes.append(
         {
@@ -269,11 +281,21 @@ def _restore_axis(
             "profile_width_mm": round(profile.width * spacing[axis], 4),
             "noise_percent": round(100 * noise, 3),
             "backprojection_steps": backprojection_steps(noise),
+            "consistency_weight": round(_consistency_weight(noise), 3),
             "residual_rms_interpolated": rms[0],
             "residual_rms": rms[1],
         }
     )
     return torch.movedim(sr, -1, axis).contiguous()
+
+
+def _consistency_weight(noise: float) -> float:
+    """How far the result follows the acquired data: wholly below 1 % noise, not at all above 2 %.
+
+    Consistency with a noisy acquisition brings its noise back: measured on the validation subjects, one full step is
+    worth +0.06 dB without added noise and -0.76 dB at 2 % (``benchmarks/quality.py``).
+    """
+    return float(np.clip((0.02 - noise) / 0.01, 0.0, 1.0))
 
 
 def _network(

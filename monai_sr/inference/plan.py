@@ -95,19 +95,21 @@ def plan_grid(
             continue  # within 10 % of the target: left as it was acquired
         if factor > FACTOR_LIMITS[1] * (1 + 1e-6):
             raise InputError(
-                f"{name}: axis {axis} asks for a factor of {factor:.2f} ({s:.3g} to {target:.3g} mm), above the limit of "
-                f"{FACTOR_LIMITS[1]:g}; ask for --spacing {s / FACTOR_LIMITS[1]:.3g} or more along this axis"
+                f"{name}: axis {axis} asks for a factor of {factor:.2f} ({s:.3g} to {target:.3g} mm), above the "
+                f"limit of {FACTOR_LIMITS[1]:g}; ask for --spacing {s / FACTOR_LIMITS[1]:.3g} or more along this axis"
             )
         if n < 3:
             raise InputError(f"{name}: axis {axis} has {n} samples of {s:.3g} mm; at least 3 are needed to restore it")
-        n_new = max(int(round(n * factor)), 2)
+        n_new = max(round(n * factor), 2)
         step[axis] = target / s if exact_spacing else n / n_new
         start[axis] = (n - n_new * step[axis]) / 2.0
         shape[axis] = n_new
         (finer if factor > 1 else coarser).append((axis, AxisGrid(n, n_new, 1.0 / step[axis], start[axis])))
         field = n_new * step[axis] * s
         if exact_spacing and abs(field - n * s) > 1e-6:
-            notes.append(f"axis {axis}: exact spacing {target:g} mm changes the field of view by {field - n * s:+.3f} mm")
+            notes.append(
+                f"axis {axis}: exact spacing {target:g} mm changes the field of view by {field - n * s:+.3f} mm"
+            )
         elif abs(step[axis] * s - target) > 1e-4:
             notes.append(
                 f"axis {axis}: spacing {step[axis] * s:.5g} mm instead of {target:.5g} mm keeps the field of view"

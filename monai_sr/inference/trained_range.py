@@ -7,10 +7,12 @@ from typing import Any
 
 __all__ = ["outside_trained_range"]
 
+_CONTRAST_MARGIN = 0.1  # of the intensity range; thick slices and new subjects move the statistics by less
+
 
 def _outside(value: float, limits: Any) -> bool:
     low, high = limits
-    return not low * (1 - 1e-6) - 1e-9 <= value <= high * (1 + 1e-6) + 1e-9
+    return not low - 1e-6 <= value <= high + 1e-6
 
 
 def outside_trained_range(
@@ -26,8 +28,9 @@ def outside_trained_range(
     """Reasons why a scan lies outside, as half sentences; empty if it lies inside.
 
     Args:
-        trained: ``trained_range`` of a model's record: ``factor``, ``width``, ``noise`` as ``[low, high]`` and
-            ``modalities``: ``{"MR": {"contrast": {"median": [low, high], ...}, "body_parts": [...]}}``.
+        trained: ``trained_range`` of a model's record: ``modalities`` as a list, ``factor``, ``width``, ``noise`` as
+            ``[low, high]``, ``contrast`` as ``{modality: {statistic: [low, high]}}``, and perhaps ``body_parts`` as
+            ``{modality: [names]}``.
         modality: of the scan.
         factor: acquired spacing divided by target spacing.
         width: of the slice profile, in acquired spacings.
@@ -35,8 +38,7 @@ def outside_trained_range(
         contrast: statistics of ``monai_sr.intensity.contrast``.
         body_part: what the header says, upper case, or None.
     """
-    seen = trained["modalities"].get(modality)
-    if seen is None:
+    if modality not in trained["modalities"]:
         return [f"modality {modality}"]
     reasons = []
     for name, value, limits in (
@@ -46,10 +48,11 @@ def outside_trained_range(
     ):
         if _outside(value, limits):
             reasons.append(f"{name} {value:.3g} is not within {limits[0]:.3g} to {limits[1]:.3g}")
-    for name, limits in seen.get("contrast", {}).items():
+    for name, (low, high) in trained.get("contrast", {}).get(modality, {}).items():
+        limits = (low - _CONTRAST_MARGIN, high + _CONTRAST_MARGIN)
         if _outside(contrast[name], limits):
             reasons.append(f"contrast ({name} {contrast[name]:.2f}) is not within {limits[0]:.2f} to {limits[1]:.2f}")
-    parts = seen.get("body_parts")
+    parts = trained.get("body_parts", {}).get(modality)
     if parts and body_part and body_part.upper() not in parts:
         reasons.append("the body part named in the header is not among those of the training")
     return reasons

@@ -64,11 +64,12 @@ def tile_shape(shape: Sequence[int], halo: int, multiple: int, max_voxels: int) 
     The axis whose core is longest is halved until the tile fits or the cores are as small as the halo.
     """
     core = [_round_up(n, multiple) for n in shape]
+    halo = _round_up(halo, multiple)  # as ``tiles`` reads it
 
     def read(sizes: Sequence[int]) -> int:
         return math.prod(min(c + 2 * halo, _round_up(n, multiple)) for c, n in zip(sizes, shape, strict=True))
 
-    smallest = max(_round_up(halo, multiple) // 2, multiple)
+    smallest = max(halo // 2, multiple)
     while read(core) > max_voxels:
         axis = max(range(len(core)), key=lambda a: core[a])
         if core[axis] <= smallest:
@@ -144,15 +145,16 @@ class HaloInferer(Inferer):
         plan = list(tiles(padded, core, halo, multiple))
         output: torch.Tensor | None = None
         for done, tile in enumerate(plan, start=1):
-            x = inputs[(..., *tile.read)]
+            x = inputs[(slice(None), slice(None), *tile.read)]
             missing = [r.stop - r.start - n for r, n in zip(tile.read, x.shape[2:], strict=True)]
             if any(missing):
                 x = F.pad(x, [v for m in reversed(missing) for v in (0, m)], mode="replicate")
-            y = network(x.to(device))[(..., *tile.keep)].to(inputs.device)
+            y = network(x.to(device))[(slice(None), slice(None), *tile.keep)].to(inputs.device)
             if output is None:
                 output = inputs.new_empty((*y.shape[:2], *shape))
-            target = output[(..., *tile.write)]
-            target.copy_(y[(..., *[slice(0, n) for n in target.shape[2:]])])
+            target = output[(slice(None), slice(None), *tile.write)]
+            inner = [slice(0, n) for n in target.shape[2:]]
+            target.copy_(y[(slice(None), slice(None), *inner)])
             if self.progress is not None:
                 self.progress(done / len(plan))
         assert output is not None

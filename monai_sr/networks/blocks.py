@@ -7,7 +7,7 @@ from monai.networks.utils import pixelunshuffle
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["DetailStem", "init_rectified"]
+__all__ = ["DetailStem", "init_rectified", "last_convolution"]
 
 
 class DetailStem(nn.Module):
@@ -67,3 +67,9 @@ def init_rectified(network: nn.Module) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def last_convolution(module: nn.Module) -> nn.Conv2d | nn.Conv3d:
+    """The convolution through which a residual unit's branch leaves; its shortcut, if it has one, comes apart."""
+    branch = module.get_submodule("conv")
+    return [m for m in branch.modules() if isinstance(m, (nn.Conv2d, nn.Conv3d))][-1]

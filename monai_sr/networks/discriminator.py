@@ -15,7 +15,7 @@ __all__ = ["SRPatchDiscriminator"]
 class SRPatchDiscriminator(nn.Module):
     """PatchGAN (Isola 2017) that judges single volumes, real HR against SR, and returns logits.
 
-    MONAI's ``PatchDiscriminator`` returns a list of features whose last entry holds the logits; here the two have names.
+    MONAI's ``PatchDiscriminator`` returns a list of features whose last entry holds the logits; here both have names.
 
     Args:
         spatial_dims: 2 or 3.

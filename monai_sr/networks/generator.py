@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,7 +12,7 @@ from monai.networks.utils import pixelshuffle
 from torch import nn
 
 from monai_sr.degradation import CONDITION_CHANNELS, IMAGE_CHANNELS
-from monai_sr.networks.blocks import DetailStem, init_rectified
+from monai_sr.networks.blocks import DetailStem, init_rectified, last_convolution
 
 __all__ = ["UNetGenerator"]
 
@@ -90,15 +91,23 @@ class UNetGenerator(nn.Module):
         self.encoder = nn.ModuleList(level(w, n) for w, n in zip(channels[:-1], blocks[:-1], strict=True))
         self.down = nn.ModuleList(
             Convolution(spatial_dims, a, b, strides=2, norm=norm, act=act)
-            for a, b in zip(channels[:-1], channels[1:], strict=True)
+            for a, b in itertools.pairwise(channels)
         )
         self.bottom = level(channels[-1], blocks[-1])
         self.up = nn.ModuleList(
             Convolution(
-                spatial_dims, b, a, strides=2, kernel_size=2, padding=0, output_padding=0, is_transposed=True,
-                norm=norm, act=act,
+                spatial_dims,
+                b,
+                a,
+                strides=2,
+                kernel_size=2,
+                padding=0,
+                output_padding=0,
+                is_transposed=True,
+                norm=norm,
+                act=act,
             )  # kernel = stride: every output voxel has one parent, so no checkerboard
-            for a, b in zip(channels[:-1], channels[1:], strict=True)
+            for a, b in itertools.pairwise(channels)
         )
         self.merge = nn.ModuleList(
             Convolution(spatial_dims, 2 * w, w, kernel_size=1, norm=norm, act=act) for w in channels[:-1]
@@ -109,10 +118,10 @@ class UNetGenerator(nn.Module):
             init_rectified(self)
             for module in self.modules():
                 if isinstance(module, ResidualUnit):  # start near the identity, or the depth multiplies the variance
-                    list(module.conv.modules())[-1].weight.data.mul_(0.1)  # type: ignore[union-attr, operator]
+                    last_convolution(module).weight.data.mul_(0.1)
         if output == "residual":
-            nn.init.zeros_(self.head_out.conv.weight)
-            nn.init.zeros_(self.head_out.conv.bias)
+            for parameter in self.head_out.parameters():
+                nn.init.zeros_(parameter)
 
     @staticmethod
     def _receptive_field(blocks: Sequence[int], stem: int, convolutions: int) -> int:
@@ -123,7 +132,7 @@ class UNetGenerator(nn.Module):
             passes = 1 if depth == len(blocks) - 1 else 2
             radius += passes * count * convolutions * stem * 2**depth
         radius += sum(stem * 2**depth for depth in range(len(blocks) - 1))  # strided convolutions
-        return radius + stem * 2 ** (len(blocks) - 1) - 1  # a voxel shares its cell with the farthest of its block
+        return int(radius + stem * 2 ** (len(blocks) - 1) - 1)  # a voxel shares its cell with the farthest of its block
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(B, image_channels + condition_channels, X, Y, Z)`` to ``(B, out_channels, X, Y, Z)``.
@@ -148,4 +157,5 @@ class UNetGenerator(nn.Module):
             h = pixelshuffle(h, self.spatial_dims, self.stem) / self.detail_stem.gain
         if self.output == "tanh":
             return (torch.tanh(h) + 1.0) / 2.0
-        return x[:, :1] + h.to(x.dtype)
+        sr: torch.Tensor = x[:, :1] + h.to(x.dtype)
+        return sr
