@@ -7,21 +7,19 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import monai_sr
 from monai_sr.cli.case_folder import case_folder, refuse_existing
 from monai_sr.cli.console import Console
 from monai_sr.cli.outcome import ExitCode, is_environment_problem
-from monai_sr.io import Case, InputError, Volume, find_cases, write_volume
+from monai_sr.io import Case, InputError, Volume, find_cases
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRResult
-    from monai_sr.io.dicom_write import Derivation
+    from monai_sr.report.results import OutputFormat
 
-__all__ = ["Batch", "OutputFormat", "Progress", "gather_cases"]
+__all__ = ["Batch", "Progress", "gather_cases"]
 
-OutputFormat = Literal["same", "nifti", "dicom"]
 Progress = Callable[[str, float], None]
 
 _MAX_NAME = 64
@@ -102,6 +100,8 @@ class Batch:
         return code
 
     def _case(self, case: Case) -> None:
+        from monai_sr.report import in_words, output_format, write_results
+
         folder = self.out / case.name
         refuse_existing(folder, case.name, overwrite=self.overwrite)
         began = time.perf_counter()
@@ -109,67 +109,24 @@ class Batch:
         volume = replace(case.read(), name=case.name)
         for note in volume.notes:
             self.console.emit("note", case=case.name, message=note)
-        kind = self._output_kind(volume)
-        read = time.perf_counter()
+        output_format(volume, self.format)
+        read = time.perf_counter() - began
         result = self.resolve(volume, lambda stage, fraction: self._stage(case.name, stage, fraction))
         for message in result.report["warnings"]:
             self.console.emit("warning", case=case.name, message=message)
-        resolved = time.perf_counter()
-        self._stage(case.name, "write", 1.0)
+        self._stage(case.name, "write", 0.0)
+        facts = {"options": self.options, "seconds": {"read": read}}
         with case_folder(folder, case.name, overwrite=self.overwrite) as staging:
-            outputs = self._write(result, kind, staging, case.name)
-            written = time.perf_counter()
-            seconds = {**result.report["seconds"], "read": read - began, "write": written - resolved}
-            self._record(result, staging, outputs, seconds)
+            outputs = write_results(result, staging, case.name, format=self.format, facts=facts)
         self.console.emit(
             "done",
             case=case.name,
             folder=str(folder),
-            outputs=[str(folder / name) for name in (*outputs, "run.json")],
-            result=_in_words(result),
+            outputs=[str(folder / name) for name in outputs],
+            result=in_words(result),
             seconds=round(time.perf_counter() - began, 2),
             warnings=list(result.report["warnings"]),
         )
-
-    def _output_kind(self, volume: Volume) -> Literal["nifti", "dicom"]:
-        """The format to write, refused before the work where the source cannot give it."""
-        source = "dicom" if volume.source is not None and volume.source.format == "dicom" else "nifti"
-        if self.format == "dicom" and source != "dicom":
-            raise InputError(
-                f"{volume.name}: a DICOM series can only be derived from a DICOM series, and this is {source}; "
-                "write --format nifti"
-            )
-        if self.format == "same":
-            return "dicom" if source == "dicom" else "nifti"
-        return self.format
-
-    def _write(self, result: SRResult, kind: Literal["nifti", "dicom"], staging: Path, case: str) -> list[str]:
-        from monai_sr.report import write_preview
-
-        volume = result.volume
-        if kind == "nifti":
-            target = staging / f"{case}_sr.nii.gz"
-            write_volume(volume, target)
-        else:
-            target = staging / "dicom"
-            write_volume(volume, target, format="dicom", derivation=_derivation(result))
-        title = f"{case}: {_in_words(result)}"
-        learned = any(axis["treatment"] == "network" for axis in result.report["axes"])
-        rows = [("acquired", result.acquired), ("super-resolved" if learned else "interpolated", volume)]
-        write_preview(rows, result.report["modality"], staging / "preview.png", title=title)
-        return [target.name, "preview.png"]
-
-    def _record(self, result: SRResult, staging: Path, outputs: list[str], seconds: dict[str, float]) -> None:
-        from monai_sr.report import RESEARCH_ONLY, write_run_record
-
-        record = {
-            **result.report,
-            "intended_use": RESEARCH_ONLY,
-            "options": self.options,
-            "outputs": outputs,
-            "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
-        }
-        write_run_record(record, staging / "run.json")
 
     def _stage(self, case: str, stage: str, fraction: float) -> None:
         self.console.emit("stage", case=case, stage=stage, fraction=fraction)
@@ -178,29 +135,6 @@ class Batch:
         if self.debug:
             traceback.print_exception(error)
         self.console.emit("failed", case=case.name, message=_failure(error))
-
-
-def _derivation(result: SRResult) -> Derivation:
-    from monai_sr.io.dicom_write import Derivation
-
-    model = result.report["model"]
-    used = model["name"] != "none"
-    return Derivation(
-        scale=_in_words(result).split(",")[0],
-        version=monai_sr.__version__,
-        model_name=model["name"] if used else None,
-        model_sha256=model["sha256"] if used else None,
-        parameters=repr(sorted((key, str(value)) for key, value in result.report.get("parameters", {}).items())),
-    )
-
-
-def _in_words(result: SRResult) -> str:
-    """``x4 axis 2, 1 x 1 x 1 mm, model default``."""
-    before, after = result.acquired.geometry, result.volume.geometry
-    factors = [(old / new, axis) for axis, (old, new) in enumerate(zip(before.spacing, after.spacing, strict=True))]
-    changed = " ".join(f"x{factor:.3g} axis {axis}" for factor, axis in factors if abs(factor - 1.0) > 0.005)
-    spacing = " x ".join(f"{s:.3g}" for s in after.spacing)
-    return f"{changed}, {spacing} mm, model {result.report['model']['name']}"
 
 
 def _failure(error: Exception) -> str:

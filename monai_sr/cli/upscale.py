@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from monai_sr.cli.batch import Batch, OutputFormat, Progress, gather_cases
+from monai_sr.cli.batch import Batch, Progress, gather_cases
 from monai_sr.cli.console import Console, choose_console
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
@@ -67,7 +67,9 @@ def upscale(
         Literal["sform", "qform"] | None,
         typer.Option(help="Which one holds where a NIfTI file states two that differ."),
     ] = None,
-    format: Annotated[OutputFormat, typer.Option(help="File format of the results; same: as read.")] = "same",
+    format: Annotated[
+        Literal["same", "nifti", "dicom"], typer.Option(help="File format of the results; same: as read.")
+    ] = "same",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")] = "auto",
     tile: Annotated[
@@ -122,7 +124,7 @@ def run_upscale(
     model: str = "default",
     device: str = "auto",
     affine: Literal["sform", "qform"] | None = None,
-    format: OutputFormat = "same",
+    format: Literal["same", "nifti", "dicom"] = "same",
     overwrite: bool = False,
     debug: bool = False,
 ) -> ExitCode:

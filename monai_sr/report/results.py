@@ -1,0 +1,106 @@
+"""What the folder of a case holds: the volume in its format, ``preview.png`` and ``run.json``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import monai_sr
+from monai_sr.inference import SRResult
+from monai_sr.io import InputError, Volume, write_volume
+from monai_sr.report.preview import RESEARCH_ONLY, write_preview
+from monai_sr.report.run_record import write_run_record
+
+if TYPE_CHECKING:
+    from monai_sr.io.dicom_write import Derivation
+
+__all__ = ["OutputFormat", "derivation", "in_words", "output_format", "write_results"]
+
+OutputFormat = Literal["same", "nifti", "dicom"]
+
+
+def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dicom"]:
+    """The format to write; ask before the work, not after it.
+
+    Raises:
+        InputError: if DICOM is wanted of a scan that did not come from DICOM.
+    """
+    derived = source.source is not None and source.source.format == "dicom"
+    if wanted == "dicom" and not derived:
+        raise InputError(
+            f"{source.name}: a DICOM series can only be derived from a DICOM series; write --format nifti instead"
+        )
+    if wanted == "same":
+        return "dicom" if derived else "nifti"
+    return wanted
+
+
+def write_results(
+    result: SRResult, folder: Path, case: str, *, format: OutputFormat = "same", facts: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Write all of a case into an empty folder.
+
+    Args:
+        result: of ``super_resolve``.
+        folder: an existing folder; nothing in it is replaced.
+        case: name of the case: ``<case>_sr.nii.gz``, or the series in ``dicom/``.
+        format: file format of the volume.
+        facts: more for ``run.json``; its ``seconds`` are added to those of the report.
+
+    Returns:
+        Names of the results in ``folder``.
+    """
+    began = time.perf_counter()
+    if output_format(result.acquired, format) == "dicom":
+        volume = folder / "dicom"
+        write_volume(result.volume, volume, format="dicom", derivation=derivation(result))
+    else:
+        volume = folder / f"{case}_sr.nii.gz"
+        write_volume(result.volume, volume)
+    rows = [("acquired", result.acquired), ("super-resolved" if _learned(result) else "interpolated", result.volume)]
+    title = f"{case}: {in_words(result)}"
+    preview = write_preview(rows, result.report["modality"], folder / "preview.png", title=title)
+    facts = dict(facts or {})
+    seconds = {**result.report["seconds"], **facts.pop("seconds", {}), "write": time.perf_counter() - began}
+    record = {
+        **result.report,
+        **facts,
+        "intended_use": RESEARCH_ONLY,
+        "outputs": [volume.name, preview.name],
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+    }
+    return [volume.name, preview.name, write_run_record(record, folder / "run.json").name]
+
+
+def in_words(result: SRResult) -> str:
+    """``x4 axis 2, 1 x 1 x 1 mm, model default``."""
+    spacing = " x ".join(f"{s:.3g}" for s in result.volume.geometry.spacing)
+    return f"{_factors(result)}, {spacing} mm, model {result.report['model']['name']}"
+
+
+def derivation(result: SRResult) -> Derivation:
+    """How the values came about, for the header of a derived series."""
+    from monai_sr.io.dicom_write import Derivation
+
+    model, learned = result.report["model"], _learned(result)
+    decisive = [[a["axis"], a["treatment"], a.get("profile"), a.get("profile_width_mm")] for a in result.report["axes"]]
+    return Derivation(
+        scale=_factors(result),
+        version=monai_sr.__version__,
+        model_name=model["name"] if learned else None,
+        model_sha256=model["sha256"] if learned else None,
+        parameters=repr(decisive),
+    )
+
+
+def _learned(result: SRResult) -> bool:
+    """Whether the network had a part in it: outside its trained range it has none, whatever model was asked for."""
+    return any(axis["treatment"] == "network" for axis in result.report["axes"])
+
+
+def _factors(result: SRResult) -> str:
+    pairs = zip(result.acquired.geometry.spacing, result.volume.geometry.spacing, strict=True)
+    factors = [(old / new, axis) for axis, (old, new) in enumerate(pairs)]
+    return " ".join(f"x{factor:.3g} axis {axis}" for factor, axis in factors if abs(factor - 1.0) > 0.005)
