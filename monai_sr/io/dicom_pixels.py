@@ -36,10 +36,11 @@ LOSSY_METHODS = {
     "1.2.840.10008.1.2.4.91": "ISO_15444_1",
     "1.2.840.10008.1.2.4.203": "ISO_15444_15",
 }
-# Where decoding a syntax needs more than the core installation.
+# Where decoding a syntax needs more than the core installation (the one decoder is GPL-3, so the user decides).
+LOSSLESS_JPEG = "install the extra monai_sr[codecs], or python-gdcm"
 REMEDIES = {
-    "1.2.840.10008.1.2.4.57": "install python-gdcm, or pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.70": "install python-gdcm, or pylibjpeg-libjpeg",
+    "1.2.840.10008.1.2.4.57": LOSSLESS_JPEG,
+    "1.2.840.10008.1.2.4.70": LOSSLESS_JPEG,
     "1.2.840.10008.1.2.4.80": "install pyjpegls",
     "1.2.840.10008.1.2.4.81": "install pyjpegls",
 }

@@ -15,9 +15,10 @@ from pydicom.valuerep import format_number_as_ds
 
 from monai_sr.io.volume import Modality
 
-__all__ = ["Encoding", "choose_encoding", "decimal"]
+__all__ = ["Encoding", "Pixels", "choose_encoding", "decimal"]
 
 FloatArray = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint16] | npt.NDArray[np.int16]
 
 UNSIGNED = (0, 2**16 - 1)
 SIGNED = (-(2**15), 2**15 - 1)
@@ -46,12 +47,14 @@ class Encoding:
     signed: bool
     rescaled: bool
 
-    def stored(self, values: FloatArray) -> npt.NDArray[np.uint16] | npt.NDArray[np.int16]:
-        """Nearest 16-bit numbers; values beyond their range become the outermost ones."""
+    def stored(self, values: FloatArray) -> Pixels:
+        """Nearest 16-bit numbers of ``(X, Y, Z)`` values; those beyond the range become the outermost ones."""
         low, high = SIGNED if self.signed else UNSIGNED
-        steps = np.rint((values.astype(np.float64) - self.intercept) / self.slope)
-        clipped = np.clip(steps, low, high)
-        return clipped.astype(np.int16) if self.signed else clipped.astype(np.uint16)
+        out: Pixels = np.empty(values.shape, np.dtype(np.int16 if self.signed else np.uint16), order="F")
+        for k in range(values.shape[-1]):  # slice by slice: the volume in double precision would cost gigabytes
+            steps = (values[..., k].astype(np.float64) - self.intercept) / self.slope
+            out[..., k] = np.clip(np.rint(steps), low, high)
+        return out
 
 
 def choose_encoding(

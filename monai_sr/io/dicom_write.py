@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -20,7 +19,7 @@ from monai_sr.io.atomic import atomic_folder
 from monai_sr.io.dicom_derived import DIRECTION_TOLERANCE, Derivation, coded, series_header
 from monai_sr.io.dicom_headers import quiet, strings, whole_number
 from monai_sr.io.dicom_source import DicomSource
-from monai_sr.io.dicom_values import choose_encoding, decimal
+from monai_sr.io.dicom_values import Pixels, choose_encoding, decimal
 from monai_sr.io.volume import InputError, Volume
 
 __all__ = ["Derivation", "save_dataset", "stored_bytes", "write_series"]
@@ -83,15 +82,18 @@ def _check(volume: Volume, source: DicomSource) -> None:
         )
 
 
-def _uid(source: DicomSource, derivation: Derivation, geometry: VolumeGeometry, pixels: npt.NDArray[np.integer]) -> str:
+def _uid(source: DicomSource, derivation: Derivation, geometry: VolumeGeometry, pixels: Pixels) -> str:
     """The series UID: the same for the same result, so that a repeated run stores no second series in an archive."""
+    digest = hashlib.sha256()
+    for k in range(pixels.shape[2]):
+        digest.update(stored_bytes(pixels[:, :, k]))
     return generate_uid(
         entropy_srcs=[
             *strings(source.headers[0], "SeriesInstanceUID"),
             derivation.sentence(None),
             derivation.parameters,
             np.array2string(geometry.affine, precision=9),
-            hashlib.sha256(pixels.tobytes()).hexdigest(),
+            digest.hexdigest(),
         ]
     )
 
@@ -132,7 +134,7 @@ def _reference(source: DicomSource, index: int) -> Dataset:
     return item
 
 
-def stored_bytes(pixels: npt.NDArray[np.uint16] | npt.NDArray[np.int16]) -> bytes:
+def stored_bytes(pixels: Pixels) -> bytes:
     """Pixel data of one slice ``(X, Y)``: rows one after the other, little endian."""
     return pixels.T.astype(pixels.dtype.newbyteorder("<")).tobytes()
 
