@@ -50,7 +50,8 @@ class Encoding:
     def stored(self, values: FloatArray) -> Pixels:
         """Nearest 16-bit numbers of ``(X, Y, Z)`` values; those beyond the range become the outermost ones."""
         low, high = SIGNED if self.signed else UNSIGNED
-        out: Pixels = np.empty(values.shape, np.dtype(np.int16 if self.signed else np.uint16), order="F")
+        shape = values.shape
+        out: Pixels = np.empty(shape, np.int16, order="F") if self.signed else np.empty(shape, np.uint16, order="F")
         for k in range(values.shape[-1]):  # slice by slice: the volume in double precision would cost gigabytes
             steps = (values[..., k].astype(np.float64) - self.intercept) / self.slope
             out[..., k] = np.clip(np.rint(steps), low, high)
