@@ -38,6 +38,7 @@ def trained_range(cases: Sequence[Mapping[str, Any]], sampler: DegradationSample
         cases: prepared volumes with ``modality``, ``noise``, ``contrast``, and real pairs with ``factor``, ``width``;
             images have none of them.
         sampler: of the degradations, if they are simulated.
+        body_parts: per modality, the values of DICOM BodyPartExamined that the scans show; None: not known.
 
     Returns:
         JSON-serialisable; ``noise`` is the upper limit as a fraction of the intensity range, the volumes' own included.
@@ -46,6 +47,8 @@ def trained_range(cases: Sequence[Mapping[str, Any]], sampler: DegradationSample
     found: dict[str, Any] = {
         "modalities": {m: _contrast([c for c in cases if c.get("modality", "image") == m]) for m in modalities}
     }
+    if body_parts:
+        found["body_parts"] = {modality: sorted(parts) for modality, parts in body_parts.items()}
     if "noise" not in cases[0]:
         return found
     own = max(float(case["noise"]) for case in cases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,6 @@ def outside_trained_range(
         if _outside(contrast[name], limits):
             reasons.append(f"contrast ({name} {contrast[name]:.2f}) is not within {limits[0]:.2f} to {limits[1]:.2f}")
     parts = trained.get("body_parts", {}).get(modality)
-    if parts and body_part and body_part.upper() not in parts:
+    if parts and body_part and not set(re.findall("[A-Z]+", body_part.upper())) & set(parts):
         reasons.append("the body part named in the header is not among those of the training")
     return reasons

@@ -77,7 +77,7 @@ def find_series(folder: Path) -> list[SeriesRef]:
     Returns:
         Series in the order of their first file; empty when nothing below the folder is DICOM.
     """
-    groups: dict[str, list[Path]] = {}
+    groups: dict[str, dict[Path, str]] = {}  # files of a series, with the SOPInstanceUID of each
     broken: dict[Path, list[tuple[Path, str]]] = {}
     # a folder that cannot be listed is reported by whoever walks the cases
     for path in walk_files(folder, on_error=lambda error: None) if folder.is_dir() else [folder]:
@@ -92,11 +92,13 @@ def find_series(folder: Path) -> list[SeriesRef]:
             continue
         # Files without a SeriesInstanceUID belong together by folder at most.
         uid = next(iter(strings(header, "SeriesInstanceUID")), f"none in {path.parent}")
-        groups.setdefault(uid, []).append(path)
-    found = [
-        SeriesRef(_name(uid), tuple(paths), notes=_notes_on_broken({p.parent for p in paths}, broken))
-        for uid, paths in groups.items()
-    ]
+        groups.setdefault(uid, {})[path] = "".join(strings(header, "SOPInstanceUID"))
+    found = []
+    for uid, files in groups.items():
+        parts, notes = _copies_apart(files)
+        for paths in parts:
+            beside = _notes_on_broken({path.parent for path in paths}, broken)
+            found.append(SeriesRef(_name(uid), paths, notes=(*notes, *beside)))
     found += [_broken_series(files) for files in broken.values()]
     return sorted(found, key=lambda series: series.files[0])
 
@@ -130,6 +132,22 @@ def read_series(source: Path | Sequence[Dataset]) -> Volume:
 
 def _name(uid: str) -> str:
     return hashlib.sha256(uid.encode("utf-8", "surrogateescape")).hexdigest()[:NAME_LENGTH]
+
+
+def _copies_apart(files: dict[Path, str]) -> tuple[list[tuple[Path, ...]], tuple[str, ...]]:
+    """A series may be spread over folders; where folders hold the same images, each folder is a series of its own.
+
+    Returns:
+        The files of each series, and notes for all of them.
+    """
+    folders: dict[Path, list[Path]] = {}
+    for path in files:
+        folders.setdefault(path.parent, []).append(path)
+    distinct = [{files[path] for path in paths} for paths in folders.values()]
+    if sum(map(len, distinct)) == len(set().union(*distinct)):
+        return [tuple(files)], ()
+    note = f"images of this series lie in {len(folders)} folders, some more than once; each folder was taken by itself"
+    return [tuple(paths) for paths in folders.values()], (note,)
 
 
 def _notes_on_broken(folders: set[Path], broken: dict[Path, list[tuple[Path, str]]]) -> tuple[str, ...]:
@@ -177,6 +195,7 @@ def _read_instances(instances: list[Instance], name: str, notes: tuple[str, ...]
         modality=modalities[0],
         slice_axis=2,
         slice_thickness_mm=thickness,
+        body_part=next((part.upper() for part in strings(instances[0].header, "BodyPartExamined")), None),
         name=name,
         source=_source(stack, thickness),
         notes=(*notes, *stack.notes, *_remarks(stack), *remarks, *found),
