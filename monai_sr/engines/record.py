@@ -31,7 +31,11 @@ _PACKAGES = ("monai_sr", "monai", "torch", "numpy", "scipy", "pytorch-ignite")
 _logger = logging.getLogger(__name__)
 
 
-def trained_range(cases: Sequence[Mapping[str, Any]], sampler: DegradationSampler | None = None) -> dict[str, Any]:
+def trained_range(
+    cases: Sequence[Mapping[str, Any]],
+    sampler: DegradationSampler | None = None,
+    body_parts: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
     """Limits of what a model has seen, for the warnings of inference.
 
     Args:
