@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -211,6 +212,15 @@ class TestAccepted:
         (files[0].parent / "more").mkdir()
         files[1].rename(files[0].parent / "more" / "x")
         assert read_series(files[0].parent).array.shape == SHAPE
+
+    def test_copies_of_a_series_in_other_folders_are_series_of_their_own(self, files: list[Path]) -> None:
+        shutil.copytree(files[0].parent, files[0].parent.parent / "copy")
+        found = find_series(files[0].parent.parent)
+        assert [len(series.files) for series in found] == [SHAPE[2]] * 2
+        for series in found:
+            volume = series.read()
+            assert volume.array.shape == SHAPE
+            assert any("2 folders" in note for note in volume.notes)
 
 
 class TestValues:

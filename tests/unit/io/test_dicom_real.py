@@ -117,6 +117,18 @@ def test_the_tables_name_every_folder(dicom: Path) -> None:
     assert {Path(f).as_posix() for f in folders} == {*ACCEPTED, *REFUSED, "pydicom"}
 
 
+def test_all_folders_at_once(dicom: Path) -> None:
+    outcomes = []
+    for series in find_series(dicom):  # several folders hold copies of one series
+        try:
+            outcomes.append(series.read().array.size > 0)
+        except InputError:
+            outcomes.append(False)
+    assert sum(outcomes) == len(ACCEPTED)
+    # three files without a series and two of the same Secondary Capture count once each, as in SINGLE_FILES
+    assert len(outcomes) == len(ACCEPTED) + len(REFUSED) + len(SINGLE_FILES)
+
+
 @pytest.mark.parametrize("folder", ACCEPTED)
 def test_accepted(dicom: Path, folder: str) -> None:
     volume = only_series(dicom / folder).read()
