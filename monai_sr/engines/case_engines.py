@@ -59,7 +59,7 @@ def open_model(name: str | Path) -> SRModel:
         raise ConfigRefused(str(error)) from error
 
 
-class _CaseEvaluator(Evaluator):  # type: ignore[misc]
+class _CaseEvaluator(Evaluator):
     """One case per iteration; a refused one is told and the others go on."""
 
     def __init__(self, device: torch.device | str, dataset: Dataset, handlers: Sequence[Any] | None = None) -> None:
@@ -67,7 +67,7 @@ class _CaseEvaluator(Evaluator):  # type: ignore[misc]
         super().__init__(device=torch.device(device), val_data_loader=loader, val_handlers=handlers, decollate=False)
         self.refused: dict[str, str] = {}
 
-    def run(self, global_epoch: int = 1) -> None:
+    def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
         """Process all cases.
 
         Raises:
@@ -76,9 +76,11 @@ class _CaseEvaluator(Evaluator):  # type: ignore[misc]
         self.refused.clear()
         super().run(global_epoch)
         if self.refused:
-            raise ConfigRefused(f"refused {len(self.refused)} of {len(self.data_loader)}: {', '.join(self.refused)}")
+            raise ConfigRefused(f"refused {len(self.refused)} of {self.state.iteration}: {', '.join(self.refused)}")
 
-    def _iteration(self, engine: Any, batchdata: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _iteration(  # type: ignore[override]
+        self, engine: Any, batchdata: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
         case = batchdata[0]["image"]
         try:
             return self.case(case.name, case.read())

@@ -56,21 +56,21 @@ class TensorBoard:
 
     def _open(self, engine: SRGanTrainer) -> None:
         # purge_step hides what a resumed training draws again
-        self._writer = SummaryWriter(str(self.folder), purge_step=engine.state.iteration + 1)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(self.folder), purge_step=engine.state.iteration + 1)
 
     def _scalars(self, engine: SRGanTrainer) -> None:
         if self._writer is not None:
             for name, value in engine.state.output["losses"].items():
-                self._writer.add_scalar(f"train/{name}", value, engine.state.iteration)  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(f"train/{name}", value, engine.state.iteration)
 
     def _images(self, engine: SRGanTrainer) -> None:
         if self._writer is not None:
             for name, value in engine.state.metrics.items():
-                self._writer.add_scalar(f"validation/{name}", value, engine.state.iteration)  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(f"validation/{name}", value, engine.state.iteration)
             panel = image_panel(*(engine.state.output[key] for key in (LR, SR, HR)))
-            self._writer.add_image("start, result, truth, error x 4", panel, engine.state.iteration)  # type: ignore[no-untyped-call]
-            self._writer.flush()  # type: ignore[no-untyped-call]
+            self._writer.add_image("start, result, truth, error x 4", panel, engine.state.iteration)
+            self._writer.flush()
 
     def _close(self, engine: SRGanTrainer) -> None:
         if self._writer is not None:
-            self._writer.close()  # type: ignore[no-untyped-call]
+            self._writer.close()

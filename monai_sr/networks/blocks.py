@@ -1,13 +1,39 @@
-"""What networks share."""
+"""What networks share; all of it can be compiled by TorchScript, which MONAI's own pixel shuffle cannot."""
 
 from __future__ import annotations
 
 import torch
-from monai.networks.utils import pixelunshuffle
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["DetailStem", "init_rectified", "last_convolution"]
+__all__ = ["DetailStem", "depth_to_space", "init_rectified", "last_convolution", "space_to_depth"]
+
+
+def space_to_depth(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """``(B, C, X, Y[, Z])`` to ``(B, C factor^dims, X / factor, ...)``, in the order of ``monai...pixelunshuffle``."""
+    if x.dim() == 4:
+        return F.pixel_unshuffle(x, factor)
+    b, c, nx, ny, nz = x.shape
+    cells = x.reshape(b, c, nx // factor, factor, ny // factor, factor, nz // factor, factor)
+    return cells.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(b, -1, nx // factor, ny // factor, nz // factor)
+
+
+def depth_to_space(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """The inverse of :func:`space_to_depth`."""
+    if x.dim() == 4:
+        return F.pixel_shuffle(x, factor)
+    b, _, nx, ny, nz = x.shape
+    cells = x.reshape(b, -1, factor, factor, factor, nx, ny, nz)
+    return cells.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, -1, nx * factor, ny * factor, nz * factor)
+
+
+def _local_mean(x: torch.Tensor, reach: int) -> torch.Tensor:
+    """Mean over ``2 reach + 1`` cells along each axis, at the edge over those that exist; any size will do."""
+    pad, width = [reach] * (2 * (x.dim() - 2)), 2 * reach + 1
+    padded, inside = F.pad(x, pad), F.pad(torch.ones_like(x[:1]), pad)
+    if x.dim() == 4:
+        return F.avg_pool2d(padded, width, 1) / F.avg_pool2d(inside, width, 1)
+    return F.avg_pool3d(padded, width, 1) / F.avg_pool3d(inside, width, 1)
 
 
 class DetailStem(nn.Module):
@@ -36,22 +62,21 @@ class DetailStem(nn.Module):
         self, spatial_dims: int, image_channels: int, condition_channels: int, factor: int = 2, gain: float = 10.0
     ) -> None:
         super().__init__()
-        self.spatial_dims, self.image_channels = spatial_dims, image_channels
-        self.factor, self.gain = factor, gain
+        self.image_channels, self.factor, self.gain = image_channels, factor, gain
+        self.reach = self.REACH_CELLS  # TorchScript sees no class attributes
         self.out_channels = image_channels * factor**spatial_dims + 2 + condition_channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(B, image + condition channels, X, Y, Z)`` to ``(B, out_channels, X / factor, ...)``."""
-        start = pixelunshuffle(x[:, :1], self.spatial_dims, self.factor)
+        start = space_to_depth(x[:, :1], self.factor)
         level = start.mean(dim=1, keepdim=True)
-        pool = F.avg_pool3d if self.spatial_dims == 3 else F.avg_pool2d
-        around = pool(level, 2 * self.REACH_CELLS + 1, 1, self.REACH_CELLS, count_include_pad=False)
+        around = _local_mean(level, self.reach)
         parts = [self.gain * (start - level), self.gain * (level - around), level]
         if self.image_channels > 1:
             other = x[:, :1] - x[:, 1 : self.image_channels]
-            parts.append(self.gain * pixelunshuffle(other, self.spatial_dims, self.factor))
-        one_per_cell = [slice(None, None, self.factor)] * self.spatial_dims
-        parts.append(x[(slice(None), slice(self.image_channels, None), *one_per_cell)])
+            parts.append(self.gain * space_to_depth(other, self.factor))
+        conditions = x[:, self.image_channels :, :: self.factor, :: self.factor]
+        parts.append(conditions if x.dim() == 4 else conditions[..., :: self.factor])
         return torch.cat(parts, dim=1)
 
 

@@ -8,11 +8,10 @@ from typing import Literal
 
 import torch
 from monai.networks.blocks import Convolution, ResidualUnit
-from monai.networks.utils import pixelshuffle
 from torch import nn
 
 from monai_sr.degradation import CONDITION_CHANNELS, IMAGE_CHANNELS
-from monai_sr.networks.blocks import DetailStem, init_rectified, last_convolution
+from monai_sr.networks.blocks import DetailStem, depth_to_space, init_rectified, last_convolution
 
 __all__ = ["UNetGenerator"]
 
@@ -84,21 +83,24 @@ class UNetGenerator(nn.Module):
             return nn.Sequential(*units)
 
         features = image_channels + condition_channels
+        self.detail_stem: nn.Module = nn.Identity()
+        self.gain = 1.0
         if stem > 1:
-            self.detail_stem = DetailStem(spatial_dims, image_channels, condition_channels, stem)
-            features = self.detail_stem.out_channels
+            self.detail_stem = stem_layer = DetailStem(spatial_dims, image_channels, condition_channels, stem)
+            features, self.gain = stem_layer.out_channels, stem_layer.gain
         self.head_in = Convolution(spatial_dims, features, channels[0], norm=norm, act=act)
         self.encoder = nn.ModuleList(level(w, n) for w, n in zip(channels[:-1], blocks[:-1], strict=True))
         self.down = nn.ModuleList(
-            Convolution(spatial_dims, a, b, strides=2, norm=norm, act=act)
-            for a, b in itertools.pairwise(channels)
+            Convolution(spatial_dims, a, b, strides=2, norm=norm, act=act) for a, b in itertools.pairwise(channels)
         )
         self.bottom = level(channels[-1], blocks[-1])
+        # the way up, lowest level first
+        upwards = list(zip(channels[-2::-1], channels[:0:-1], blocks[-2::-1], strict=True))
         self.up = nn.ModuleList(
             Convolution(
                 spatial_dims,
-                b,
-                a,
+                below,
+                width,
                 strides=2,
                 kernel_size=2,
                 padding=0,
@@ -107,12 +109,12 @@ class UNetGenerator(nn.Module):
                 norm=norm,
                 act=act,
             )  # kernel = stride: every output voxel has one parent, so no checkerboard
-            for a, b in itertools.pairwise(channels)
+            for width, below, _ in upwards
         )
         self.merge = nn.ModuleList(
-            Convolution(spatial_dims, 2 * w, w, kernel_size=1, norm=norm, act=act) for w in channels[:-1]
+            Convolution(spatial_dims, 2 * width, width, kernel_size=1, norm=norm, act=act) for width, _, _ in upwards
         )
-        self.decoder = nn.ModuleList(level(w, n) for w, n in zip(channels[:-1], blocks[:-1], strict=True))
+        self.decoder = nn.ModuleList(level(width, count) for width, _, count in upwards)
         self.head_out = Convolution(spatial_dims, channels[0], out_channels * stem**spatial_dims, conv_only=True)
         if norm is None:
             init_rectified(self)
@@ -140,21 +142,22 @@ class UNetGenerator(nn.Module):
         Raises:
             ValueError: if a spatial size is not a multiple of ``size_multiple``.
         """
-        if any(n % self.size_multiple for n in x.shape[2:]):
-            raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {tuple(x.shape[2:])}")
-        h = self.head_in(self.detail_stem(x) if self.stem > 1 else x)
+        for n in x.shape[2:]:
+            if n % self.size_multiple != 0:
+                raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {x.shape[2:]}")
+        h = self.head_in(self.detail_stem(x))
         skips: list[torch.Tensor] = []
-        for encoder, down in zip(self.encoder, self.down, strict=True):
+        # TorchScript knows no strict zip; __init__ has built the lists from the same levels
+        for encoder, down in zip(self.encoder, self.down):  # noqa: B905
             h = encoder(h)
             skips.append(h)
             h = down(h)
         h = self.bottom(h)
-        for depth in reversed(range(len(skips))):
-            h = torch.cat([self.up[depth](h), skips[depth]], dim=1)
-            h = self.decoder[depth](self.merge[depth](h))
+        for up, merge, decoder in zip(self.up, self.merge, self.decoder):  # noqa: B905
+            h = decoder(merge(torch.cat([up(h), skips.pop()], dim=1)))
         h = self.head_out(h)
         if self.stem > 1:
-            h = pixelshuffle(h, self.spatial_dims, self.stem) / self.detail_stem.gain
+            h = depth_to_space(h, self.stem) / self.gain
         if self.output == "tanh":
             return (torch.tanh(h) + 1.0) / 2.0
         sr: torch.Tensor = x[:, :1] + h.to(x.dtype)

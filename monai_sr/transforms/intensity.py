@@ -62,7 +62,7 @@ class NormalizeScand(MapTransform, InvertibleTransform):
             if self.clip is not None:
                 d[key] = torch.clamp(d[key], *self.clip)
             d[key].meta["intensity_range"] = (scale.low, scale.high)
-            self.push_transform(d[key], extra_info={"low": scale.low, "high": scale.high})
+            self.push_transform(d[key], extra_info={"low": scale.low, "high": scale.high})  # type: ignore[no-untyped-call]
         return d
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
