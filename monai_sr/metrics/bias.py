@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-__all__ = ["TISSUE_BANDS_HU", "body_bias", "nearest_on", "tissue_bias"]
+__all__ = ["TISSUE_BANDS_HU", "body_bias", "body_core", "nearest_on", "tissue_bias"]
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -34,15 +34,27 @@ def nearest_on(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[A
     return array
 
 
+def body_core(mask: BoolArray) -> BoolArray:
+    """The mask without its outermost voxels (3 x 3 x 3), the edges of the volume excepted.
+
+    In the border layer an acquired voxel mixes body and air, and a sharper edge moves signal across it: the truth
+    itself differs there from the acquired mean, by 0.4 to 0.7 % of the body of a phantom.
+    """
+    return np.asarray(ndimage.binary_erosion(mask, np.ones((3,) * mask.ndim), border_value=1))
+
+
 def body_bias(restored: FloatArray, reference: FloatArray, mask: BoolArray) -> float:
     """Mean of ``restored - reference`` inside the mask, in HU or the scanner's units.
 
     Args:
         restored: ``(X, Y, Z)``.
-        reference: truth, or the acquired volume on the same grid by :func:`nearest_on`.
-        mask: body mask.
+        reference: the truth; or the acquired volume, which covers the same field of view in other voxels.
+        mask: body mask, on the grid of the reference.
     """
-    return float(restored[mask].mean(dtype=np.float64) - reference[mask].mean(dtype=np.float64))
+    inside = nearest_on(mask, restored.shape)
+    return float(
+        restored[inside].mean(dtype=np.float64) - nearest_on(reference, restored.shape)[inside].mean(dtype=np.float64)
+    )
 
 
 def tissue_bias(restored: FloatArray, reference: FloatArray, mask: BoolArray) -> dict[str, float]:
@@ -53,8 +65,9 @@ def tissue_bias(restored: FloatArray, reference: FloatArray, mask: BoolArray) ->
 
     Args:
         restored: ``(X, Y, Z)`` in HU.
-        reference: truth, or the acquired volume on the same grid by :func:`nearest_on`.
-        mask: body mask; air outside it is no tissue.
+        reference: the truth; or the acquired volume, which covers the same field of view in other voxels. Bands are
+            found on its own grid, so that a band holds whole acquired slices and never just their edges.
+        mask: body mask, on the grid of the reference; air outside it is no tissue.
 
     Returns:
         Band name to HU, for bands of at least 500 voxels.

@@ -41,7 +41,7 @@ class Added(nn.Module):
 
 
 def model(value: float, sha256: str = "") -> SRModel:
-    trained = {"modalities": {"CT": {}, "MR": {}}, "factor": [1, 6], "width": [0, 4], "noise": [0, 1]}
+    trained = {"modalities": ["CT", "MR"], "factor": [1, 6], "width": [0, 4], "noise": [0, 1]}
     return SRModel(Added(value), ModelRecord("toy", Path("toy.pt"), sha256, {}, "l1", trained))
 
 

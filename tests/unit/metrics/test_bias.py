@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from monai_sr.degradation import SliceProfile, degrade
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
-from monai_sr.metrics import body_bias, nearest_on, tissue_bias
+from monai_sr.metrics import body_bias, body_core, nearest_on, tissue_bias
 
 
 @pytest.fixture
@@ -65,6 +65,22 @@ def test_means_over_thick_and_thin_slices_are_means_over_the_same_piece() -> Non
     thin = rng.normal(size=(10, 10, 30))
     thick = degrade(torch.from_numpy(thin), AxisGrid(10, 30), SliceProfile("box"), 2).numpy()
     mask = rng.uniform(size=thick.shape) > 0.5
-    spread, where = nearest_on(thick, thin.shape), nearest_on(mask, thin.shape)
-    assert where.dtype == bool
-    assert body_bias(thin, spread, where) == pytest.approx(0.0, abs=1e-12)
+    assert nearest_on(mask, thin.shape).dtype == bool
+    assert body_bias(thin, thick, mask) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_bands_are_found_on_the_acquired_grid() -> None:
+    """A band of thin slices would hold the edges of thick ones, where a restored edge is rightly different."""
+    thin = np.full((20, 20, 40), -100.0)
+    thin[:, :, 22:] = 700.0  # an edge between two thin slices inside one thick one
+    thick = degrade(torch.from_numpy(thin), AxisGrid(10, 40), SliceProfile("box"), 2).numpy()
+    bias = tissue_bias(thin, thick, np.ones(thick.shape, bool))
+    assert bias == pytest.approx({"fat": 0.0, "bone": 0.0}, abs=1e-9)
+
+
+def test_the_core_leaves_out_the_border_of_the_body_and_not_that_of_the_volume() -> None:
+    mask = np.zeros((12, 12, 6), bool)
+    mask[3:9, 3:9] = True
+    expected = np.zeros_like(mask)
+    expected[4:8, 4:8] = True
+    assert np.array_equal(body_core(mask), expected)
