@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -15,6 +13,7 @@ import typer
 
 import monai_sr
 from monai_sr.cli.evaluate import evaluate
+from monai_sr.cli.export import export
 from monai_sr.cli.info import info
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.train import train
@@ -36,6 +35,7 @@ app.command(no_args_is_help=True)(upscale)
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(evaluate)
 app.command()(info)
+app.command(no_args_is_help=True)(export)
 
 
 def _show_version(wanted: bool) -> None:
@@ -57,10 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with one of the codes of :class:`ExitCode`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    if not debug:
-        # Warnings of libraries may quote header values, so possibly patient data; ours are events of the console.
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from monai_sr.cli.console import silence_libraries
 from monai_sr.cli.outcome import ExitCode
 from monai_sr.cli.upscale import prepare
 from monai_sr.cli.values import parse_device
 from monai_sr.io import InputError
 
-__all__ = ["evaluate", "mean_table"]
+__all__ = ["evaluate"]
 
 Row = dict[str, Any]
 
@@ -53,9 +53,12 @@ def evaluate(
 
     PSNR and SSIM are taken inside the body mask; docs/definitions.md says how.
     """
+    if not debug:
+        silence_libraries()
     network = prepare(model, parse_device(device))
     from monai_sr.data import find_pairs, find_scans
-    from monai_sr.engines.evaluate import evaluate as measure
+    from monai_sr.engines import evaluate as measure
+    from monai_sr.engines.scoreboard import markdown_table
     from monai_sr.report import plain
 
     try:
@@ -85,20 +88,5 @@ def evaluate(
         progress=show,
     )
     if not as_json:
-        typer.echo(mean_table(rows))
+        typer.echo(markdown_table(rows))
     raise typer.Exit(ExitCode.CASES if any("error" in row for row in rows) else ExitCode.DONE)
-
-
-def mean_table(rows: Sequence[Row]) -> str:
-    """Mean PSNR in dB of every method (columns) in every task (rows), and the number of cases behind it."""
-    from monai_sr.report import text_table
-
-    measured = [row for row in rows if "error" not in row]
-    methods = list(dict.fromkeys(row["method"] for row in measured))
-    lines: list[list[object]] = []
-    for task in dict.fromkeys(row["task"] for row in measured):
-        values = {m: [r["psnr"] for r in measured if r["task"] == task and r["method"] == m] for m in methods}
-        cases = len({row["case"] for row in measured if row["task"] == task})
-        means = [sum(values[m]) / len(values[m]) if values[m] else float("nan") for m in methods]
-        lines.append([task, cases, *means])
-    return text_table(["mean PSNR in dB", "cases", *methods], lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from monai_sr.cli.batch import Batch, Progress, gather_cases
-from monai_sr.cli.console import Console, choose_console
+from monai_sr.cli.console import Console, choose_console, silence_libraries
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
 from monai_sr.io import Volume
@@ -98,6 +98,8 @@ def upscale(
         "slice_thickness": slice_thickness,
         "tile": tile,
     }
+    if not debug:
+        silence_libraries()
     console = choose_console(quiet=quiet, as_json=as_json)
     raise typer.Exit(
         run_upscale(

@@ -1,0 +1,75 @@
+"""``monai-sr export``: a model as a folder that ``--model`` takes and others can load."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monai_sr.catalogue import ModelRecord, bundle_root, write_record
+from monai_sr.cli.console import silence_libraries
+from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
+from monai_sr.cli.upscale import prepare
+from monai_sr.io import InputError, atomic_path
+
+__all__ = ["export"]
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A model's name, file, or a training's folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for model.pt and its record.")],
+    torchscript: Annotated[
+        bool, typer.Option("--torchscript", help="Also model.ts, through monai.bundle ckpt_export.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an exported model.")] = False,
+) -> None:
+    """Export a model: weights-only state dict, record (network, trained range, sha256), TorchScript if asked for.
+
+    The weights are checked first: digest, network, and that every number is finite.
+    """
+    silence_libraries()  # torch and MONAI announce deprecations of TorchScript on every line
+    loaded = prepare(model, "cpu")
+    if isinstance(loaded, str):
+        raise typer.BadParameter("none is no model", param_hint="NAME|PATH")
+    record, weights = loaded.record, out / "model.pt"
+    try:
+        with atomic_path(weights, overwrite=overwrite) as temporary:
+            shutil.copyfile(record.file, temporary)
+    except InputError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(ExitCode.CASES) from None
+    entry = record.as_json()
+    write_record(weights, {**entry.pop("extra"), **entry})
+    written = [weights, weights.with_suffix(".json")]
+    if torchscript:
+        written.append(_torchscript(record, weights))
+    for file in written:
+        typer.echo(f"wrote    {file}")
+
+
+def _torchscript(record: ModelRecord, weights: Path) -> Path:
+    """Traced, since MONAI's pixel shuffle cannot be scripted; it takes every size that the network takes."""
+    from monai.bundle import ckpt_export
+
+    from monai_sr.degradation import CONDITION_CHANNELS, IMAGE_CHANNELS
+
+    arguments = record.network
+    channels = arguments.get("image_channels", IMAGE_CHANNELS) + arguments.get("condition_channels", CONDITION_CHANNELS)
+    configs = bundle_root() / "configs"
+    file = weights.with_suffix(".ts")
+    try:
+        ckpt_export(
+            net_id="network_def",
+            filepath=str(file),
+            ckpt_file=str(weights),
+            meta_file=str(configs / "metadata.json"),
+            config_file=str(configs / "inference.yaml"),
+            use_trace=True,
+            input_shape=[1, channels, *[32] * arguments.get("spatial_dims", 3)],
+            network_def=dict(arguments),
+        )
+    except (RuntimeError, ValueError) as error:
+        raise EnvironmentProblemError(f"TorchScript export failed: {str(error).splitlines()[0]}") from None
+    return file

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from monai_sr import super_resolve
+from monai_sr.catalogue import find_model, write_record
+from monai_sr.data import phantom
+from monai_sr.inference import load_model
+from monai_sr.networks import UNetGenerator
+
+NETWORK = {"_target_": "monai_sr.networks.UNetGenerator", "spatial_dims": 3, "channels": [4, 8], "blocks": [1, 1]}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """What a training leaves behind, with weights that change something."""
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    network = UNetGenerator(channels=(4, 8), blocks=(1, 1))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    torch.save(network.state_dict(), folder / "model.pt")
+    wide = {"CT": {}, "MR": {}}
+    limits = {"modalities": ["CT", "MR"], "factor": [1.1, 6], "width": [0.5, 2], "noise": [0, 1], "contrast": wide}
+    entry = {"network": NETWORK, "stage": "l1", "trained_range": limits, "description": "a test", "steps": 7}
+    write_record(folder / "model.pt", entry)
+    return folder
+
+
+def test_the_exported_folder_is_the_same_model(run, trained, tmp_path):
+    ended = run("export", trained, "-o", tmp_path / "exported")
+    assert ended.code == 0, ended.err
+    assert sorted(p.name for p in (tmp_path / "exported").iterdir()) == ["model.json", "model.pt"]
+    before, after = find_model(trained), find_model(tmp_path / "exported")
+    assert (after.sha256, after.network, after.trained_range) == (before.sha256, before.network, before.trained_range)
+    assert after.extra["steps"] == 7
+    thick = phantom.ellipsoids((24, 24, 12), (1.0, 1.0, 3.0), modality="MR")
+    results = [super_resolve(thick, model=p, device="cpu") for p in (trained, tmp_path / "exported")]
+    np.testing.assert_array_equal(results[0].volume.array, results[1].volume.array)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 32), (40, 24, 52)])
+def test_torchscript_gives_the_same_at_any_size(run, trained, tmp_path, shape):
+    ended = run("export", trained, "-o", tmp_path, "--torchscript")
+    assert ended.code == 0, ended.err
+    scripted = torch.jit.load(tmp_path / "model.ts")
+    x = torch.rand((1, 5, *shape), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(scripted(x), load_model(trained).network(x), rtol=1e-4, atol=1e-4)
+
+
+def test_an_exported_model_is_replaced_only_when_asked(run, trained, tmp_path):
+    assert run("export", trained, "-o", tmp_path).code == 0
+    ended = run("export", trained, "-o", tmp_path)
+    assert ended.code == 3
+    assert "exists" in ended.err
+    assert run("export", trained, "-o", tmp_path, "--overwrite").code == 0
+
+
+def test_damaged_weights_are_not_exported(run, trained, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "model.json").write_bytes((trained / "model.json").read_bytes())
+    (broken / "model.pt").write_bytes((trained / "model.pt").read_bytes()[:-10])
+    ended = run("export", broken, "-o", tmp_path / "out")
+    assert ended.code == 4
+    assert "sha256" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_none_and_unknown_names_are_wrong_command_lines(run, tmp_path):
+    assert run("export", "none", "-o", tmp_path / "out").code == 2
+    assert run("export", "no_such_model", "-o", tmp_path / "out").code == 2
+
+
+def test_the_record_holds_no_path(run, trained, tmp_path):
+    run("export", trained, "-o", tmp_path)
+    assert str(trained) not in json.dumps(json.loads((tmp_path / "model.json").read_text()))
