@@ -176,7 +176,7 @@ class SRGanTrainer(Trainer):
         return torch.autocast(self.state.device.type, self.amp_dtype, enabled=self.amp_dtype is not None)
 
     def _iteration(self, engine: Any, batchdata: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-        torch.manual_seed(self.seed * 2**32 + engine.state.iteration)
+        torch.manual_seed((self.seed * 1_000_003 + engine.state.iteration) % 2**32)  # the CPU reads 32 bits of a seed
         lr, hr = (batchdata[key].to(self.state.device, non_blocking=True) for key in (LR, HR))
         self.generator.network.train()
         with self._autocast():
@@ -225,6 +225,6 @@ class SRGanTrainer(Trainer):
         for name, value in terms.items():
             if not torch.isfinite(value):
                 raise TrainingDiverged(
-                    f"the {name} loss is {float(value)} at iteration {self.state.iteration}; the last checkpoint is "
+                    f"the {name} loss is {float(value.detach())} at iteration {self.state.iteration}; the last checkpoint is "
                     "from before: resume from it with a smaller learning rate, or set amp to null"
                 )
