@@ -26,6 +26,9 @@ def train(
     task: Annotated[str | None, typer.Option(metavar="NAME", help="Preset from configs/task.")] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Preset from configs/model.")] = None,
     run: Annotated[str | None, typer.Option(metavar="NAME", help="Preset from configs/run, e.g. smoke.")] = None,
+    init: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Weights to start from, e.g. of the L1 stage.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps of the whole training.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of every random draw.")] = None,
     modality: Annotated[
@@ -48,7 +51,13 @@ def train(
     typer.echo("config " + " ".join(map(str, files)))
     # Absolute paths: a config string that begins with $, @ or % is code or a reference to MONAI.
     values: dict[str, Any] = {"dataset_dir": str(data.resolve()), "output_dir": str(out.resolve())}
-    optional = {"steps": steps, "seed": seed, "modality": modality and modality.upper(), "affine": affine}
+    optional = {
+        "init_weights": init and str(init.resolve()),
+        "steps": steps,
+        "seed": seed,
+        "modality": modality and modality.upper(),
+        "affine": affine,
+    }
     values |= {key: value for key, value in optional.items() if value is not None}
     raise typer.Exit(_run(files, values, debug=debug))
 
