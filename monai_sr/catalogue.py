@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ModelError", "ModelRecord", "bundle_root", "find_model", "models", "read_record", "write_record"]
+__all__ = [
+    "ModelError",
+    "ModelRecord",
+    "bundle_root",
+    "find_model",
+    "models",
+    "read_record",
+    "release",
+    "write_record",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -114,6 +124,33 @@ def write_record(weights: Path, entry: Mapping[str, Any]) -> Path:
     content = {"name": weights.stem, **entry, "file": weights.name, "sha256": sha256(weights)}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return file
+
+
+def release(record: ModelRecord, root: Path, name: str, description: str = "") -> Path:
+    """Make a trained model the default model of a bundle: its weights as ``models/model.pt``, its record listed first.
+
+    Args:
+        record: of the trained model.
+        root: folder of the bundle.
+        name: what ``--model`` will take, ``<modality>_<size>_<stage>``.
+        description: one sentence for people; default: the record's own.
+
+    Raises:
+        ModelError: if the folder is no bundle.
+    """
+    others = {other.name: other for other in models(root) if other.name != name and other.file.name != "model.pt"}
+    weights = root / "models" / "model.pt"
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(record.file, weights)
+    new = replace(record, name=name, file=weights, description=description or record.description)
+    entries = {}
+    for entry in (new, *others.values()):
+        content = entry.as_json()
+        entries[content.pop("name")] = {**content.pop("extra"), **content}
+    file = root / "configs" / "metadata.json"
+    metadata = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**metadata, "models": entries}, indent=2) + "\n", encoding="utf-8")
+    return weights
 
 
 def find_model(name: str | Path = "default") -> ModelRecord:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from monai_sr.catalogue import ModelRecord, bundle_root, write_record
+from monai_sr.catalogue import ModelError, ModelRecord, bundle_root, release, write_record
 from monai_sr.cli.console import silence_libraries
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.upscale import prepare
@@ -23,6 +23,9 @@ def export(
     torchscript: Annotated[
         bool, typer.Option("--torchscript", help="Also model.ts, through monai.bundle ckpt_export.")
     ] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="OUT is a bundle: make it that bundle's default model under this name.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an exported model.")] = False,
 ) -> None:
     """Export a model: weights-only state dict, record (network, trained range, sha256), TorchScript if asked for.
@@ -33,6 +36,9 @@ def export(
     loaded = prepare(model, "cpu")
     if isinstance(loaded, str):
         raise typer.BadParameter("none is no model", param_hint="NAME|PATH")
+    if name is not None:
+        typer.echo(f"wrote    {_into_bundle(loaded.record, out, name, overwrite)}")
+        return
     record, weights = loaded.record, out / "model.pt"
     try:
         with atomic_path(weights, overwrite=overwrite) as temporary:
@@ -47,6 +53,17 @@ def export(
         written.append(_torchscript(record, weights))
     for file in written:
         typer.echo(f"wrote    {file}")
+
+
+def _into_bundle(record: ModelRecord, root: Path, name: str, overwrite: bool) -> Path:
+    if (root / "models" / "model.pt").exists() and not overwrite:
+        typer.echo(f"Error: {root / 'models' / 'model.pt'} exists; replace it with --overwrite", err=True)
+        raise typer.Exit(ExitCode.CASES)
+    try:
+        return release(record, root, name)
+    except ModelError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(ExitCode.USAGE) from None
 
 
 def _torchscript(record: ModelRecord, weights: Path) -> Path:

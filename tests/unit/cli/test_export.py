@@ -81,3 +81,26 @@ def test_none_and_unknown_names_are_wrong_command_lines(run, tmp_path):
 def test_the_record_holds_no_path(run, trained, tmp_path):
     run("export", trained, "-o", tmp_path)
     assert str(trained) not in json.dumps(json.loads((tmp_path / "model.json").read_text()))
+
+
+def test_a_release_becomes_the_default_model_of_a_bundle(run, trained, tmp_path):
+    (tmp_path / "configs").mkdir()
+    metadata = {"version": "0.1.0", "models": {"old": {**json.loads((trained / "model.json").read_text())}}}
+    (tmp_path / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    assert run("export", trained, "-o", tmp_path, "--name", "ct_mr_small_l1").code == 0
+    record = find_model(tmp_path)
+    assert (record.name, record.file) == ("ct_mr_small_l1", tmp_path / "models" / "model.pt")
+    assert load_model(record).record.trained_range == find_model(trained).trained_range
+    found = json.loads((tmp_path / "configs" / "metadata.json").read_text())
+    assert found["version"] == "0.1.0"
+    assert list(found["models"]) == ["ct_mr_small_l1"]  # 'old' was the former model.pt, which is gone
+
+
+def test_a_release_replaces_nothing_unasked_and_needs_a_bundle(run, trained, tmp_path):
+    assert run("export", trained, "-o", tmp_path, "--name", "new").code == 2
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "configs" / "metadata.json").write_text("{}")
+    (tmp_path / "models" / "model.pt").write_bytes(b"kept")
+    assert run("export", trained, "-o", tmp_path, "--name", "new").code == 3
+    assert (tmp_path / "models" / "model.pt").read_bytes() == b"kept"
