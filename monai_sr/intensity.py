@@ -51,7 +51,8 @@ def body_mask(array: FloatArray, modality: str) -> BoolArray:
     """Voxels that belong to the body, air inside it included.
 
     CT: above -500 HU. MR: above half of Otsu's threshold, which is computed on values clipped at their 99.8th
-    percentile. Then the largest connected component after a binary opening, and its holes filled.
+    percentile. Then the largest connected component after a binary opening, and its holes filled; for CT also the holes
+    of every slice in each of the three directions, since the lungs of a chest scan are open at its ends.
 
     Args:
         array: ``(X, Y, Z)`` or ``(X, Y)`` in HU or the scanner's units.
@@ -71,7 +72,23 @@ def body_mask(array: FloatArray, modality: str) -> BoolArray:
     if count == 0:
         return mask if mask.any() else np.ones(array.shape, dtype=bool)
     largest = int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
-    return np.asarray(ndimage.binary_fill_holes(labels == largest))
+    body = np.asarray(ndimage.binary_fill_holes(labels == largest))
+    if modality == "CT" and body.ndim == 3:
+        body = body | _holes_of_slices(body, 0) | _holes_of_slices(body, 1) | _holes_of_slices(body, 2)
+    return body
+
+
+def _holes_of_slices(mask: BoolArray, axis: int) -> BoolArray:
+    """Background that does not reach the rim of its slice across ``axis``."""
+    within = ndimage.generate_binary_structure(3, 1)
+    within[tuple(slice(None) if a == axis else 1 for a in range(3))] = [False, True, False]
+    labels, count = ndimage.label(~mask, within)
+    outside = np.zeros(count + 1, dtype=bool)
+    outside[0] = True  # label 0 is the body itself
+    for other in (a for a in range(3) if a != axis):
+        for rim in (0, -1):
+            outside[np.unique(labels.take(rim, axis=other))] = True
+    return np.asarray(~outside[labels])
 
 
 def intensity_range(array: FloatArray, modality: str, mask: BoolArray | None = None) -> IntensityRange:

@@ -51,6 +51,18 @@ def test_mask_holds_the_air_inside_and_leaves_the_table_out() -> None:
     assert overlap(mask, ball(18)) > 0.98
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_lungs_that_the_scan_cuts_off_belong_to_the_body(axis: int) -> None:
+    x, y = np.ogrid[:SIZE, :SIZE]
+    chest = np.full((SIZE, SIZE, 20), -1000.0, np.float32)
+    body = (x - 24) ** 2 + (y - 24) ** 2 < 20**2
+    lung = (x - 24) ** 2 + (y - 24) ** 2 < 10**2
+    chest[body] = 40.0
+    chest[lung] = -850.0  # in every slice, so open at both ends of the scan
+    mask = body_mask(np.moveaxis(chest, 2, axis), "CT")
+    assert overlap(np.moveaxis(mask, axis, 2), np.broadcast_to(body[..., None], chest.shape)) > 0.99
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
 def test_mask_does_not_depend_on_the_scanners_scale(head: np.ndarray, scale: float) -> None:
     assert overlap(body_mask(head * scale, "MR"), body_mask(head, "MR")) > 0.999
