@@ -47,6 +47,7 @@ class RestorePaird(Transform):
     Args:
         profile: kind of the LR volume's slice profile; default: box for CT, Gaussian for MR. Its width is the slice
             thickness over the spacing where the file says so, else one spacing.
+        patch: size of the patches that will be drawn; a pair that shares less is refused here, where it is set aside.
 
     Returns (in the dictionary):
         ``LR``: ``(5, X, Y, Z)``, channels as in ``degradation.conditioning``; ``HR``: ``(1, X, Y, Z)``; ``mask``,
@@ -56,8 +57,9 @@ class RestorePaird(Transform):
         InputError: if the axes are not parallel, the fields do not overlap, or LR is nowhere coarser than HR.
     """
 
-    def __init__(self, profile: ProfileKind | None = None) -> None:
+    def __init__(self, profile: ProfileKind | None = None, patch: int | None = None) -> None:
         self.profile = profile
+        self.patch = patch
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Align, crop, interpolate, back-project."""
@@ -76,6 +78,8 @@ class RestorePaird(Transform):
             if not _same(axes[a].grid):
                 acquired = apply_along(interpolation_matrix(axes[a].grid), acquired, i)
         truth = torch.as_tensor(np.asarray(hr[0]))[tuple(axes[a].hr for a in range(3))].permute(order)
+        if self.patch is not None and min(truth.shape) < self.patch:
+            raise InputError(f"{hr.meta['name']}: a patch of {self.patch} does not fit the shared field {truth.shape}")
         profile = self._profile(lr, axes[restored].lr_axis)
         scale = IntensityRange(*hr.meta["intensity_range"])
         scanned = truth.numpy() * scale.width + scale.low
@@ -143,9 +147,7 @@ def _pair_axes(lr: MetaTensor, hr: MetaTensor) -> list[_AxisPair]:
     return [_share(axis, lr_axes[axis], to_lr, lr.shape[1:], int(shape[axis]), hr) for axis in range(3)]
 
 
-def _share(
-    axis: int, lr_axis: int, to_lr: FloatArray, lr_shape: torch.Size, n_hr: int, hr: MetaTensor
-) -> _AxisPair:
+def _share(axis: int, lr_axis: int, to_lr: FloatArray, lr_shape: torch.Size, n_hr: int, hr: MetaTensor) -> _AxisPair:
     n_lr, step, first = int(lr_shape[lr_axis]), float(to_lr[lr_axis, axis]), float(to_lr[lr_axis, 3])
     flipped = step < 0
     if flipped:

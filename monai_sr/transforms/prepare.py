@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,15 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from monai_sr.intensity import IntensityRange, body_mask, contrast, estimate_noise
+from monai_sr.io import InputError
 from monai_sr.keys import HR
 
-__all__ = ["DescribeScand"]
+__all__ = ["DescribeScand", "usable_axes"]
+
+
+def usable_axes(shape: Sequence[int], fine_axes: Sequence[int], patch: int) -> list[int]:
+    """Axes along which a patch can be degraded with room for a margin; none if the patch does not fit at all."""
+    return [axis for axis in fine_axes if shape[axis] >= 2 * patch] if min(shape) >= patch else []
 
 
 class DescribeScand(Transform):
@@ -26,10 +32,16 @@ class DescribeScand(Transform):
 
     Args:
         max_spacing: coarsest spacing in mm that counts as high resolution.
+        patch: size of the patches that will be drawn; a volume too small for them is refused here, where it is set
+            aside, and not in the middle of a training.
+
+    Raises:
+        InputError: if no patch of that size can be drawn.
     """
 
-    def __init__(self, max_spacing: float = 1.05) -> None:
+    def __init__(self, max_spacing: float = 1.05, patch: int | None = None) -> None:
         self.max_spacing = max_spacing
+        self.patch = patch
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Measure the volume."""
@@ -42,6 +54,11 @@ class DescribeScand(Transform):
         mask = body_mask(scanned, modality)
         limit = min(self.max_spacing, 1.5 * min(spacing))
         fine = tuple(axis for axis in range(3) if spacing[axis] <= limit)
+        if self.patch is not None and not usable_axes(array.shape, fine, self.patch):
+            raise InputError(
+                f"{volume.meta['name']}: a patch of {self.patch} voxels needs every axis that long and one of high "
+                f"resolution (at most {limit:.3g} mm) twice as long, got shape {array.shape}, spacing {spacing} mm"
+            )
         in_plane = np.argsort(spacing, kind="stable")[:2]
         floor = -low / (high - low)
         magnitude = modality == "MR" and float(array.min()) >= floor - 1e-4

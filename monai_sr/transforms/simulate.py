@@ -21,6 +21,7 @@ from monai_sr.degradation import (
 )
 from monai_sr.grid import AxisGrid, apply_along
 from monai_sr.keys import HR, LR
+from monai_sr.transforms.prepare import usable_axes
 
 __all__ = ["RandSimulatePatchd"]
 
@@ -61,12 +62,9 @@ class RandSimulatePatchd(RandomizableTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Draw a patch, then simulate."""
-        usable = [a for a in data["fine_axes"] if data[HR].shape[a] >= 2 * self.patch]
-        if not usable or min(data[HR].shape) < self.patch:
-            raise ValueError(
-                f"{data['name']}: a patch of {self.patch} voxels needs every axis at least that long and one axis of "
-                f"high resolution twice as long, got shape {tuple(data[HR].shape)}, fine axes {data['fine_axes']}"
-            )
+        usable = usable_axes(data[HR].shape, data["fine_axes"], self.patch)
+        if not usable:
+            raise ValueError(f"{data['name']} is too small for patches of {self.patch}: give DescribeScand that size")
         axis = int(self.R.choice(usable))
         drawn = self.sampler(self.R, data["modality"])
         seed = int(self.R.randint(2**31))
