@@ -19,7 +19,7 @@ RUN  := $(VENV)/.run-installed
 DEV  := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format wheel clean
+.PHONY: help demo test check format docs wheel clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ lint: $(DEV)
 format: $(DEV)  ## put all files into the project's layout
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+docs: $(DEV)  ## the pages of docs/ as a site in build/docs
+	$(PIP) -e '.[docs]'
+	$(VENV)/bin/mkdocs build --quiet
 
 wheel: $(DEV)  ## the wheel, with weights, bundle and presets inside
 	$(PY) -m build --wheel --no-isolation

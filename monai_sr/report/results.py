@@ -75,9 +75,10 @@ def write_results(
 
 
 def in_words(result: SRResult) -> str:
-    """``x4 axis 2, 1 x 1 x 1 mm, model default``."""
+    """``x4 axis 2, 1 x 1 x 1 mm, model ct_mr_small_l1``; without network where it had no part."""
     spacing = " x ".join(f"{s:.3g}" for s in result.volume.geometry.spacing)
-    return f"{_factors(result)}, {spacing} mm, model {result.report['model']['name']}"
+    method = f"model {result.report['model']['name']}" if _learned(result) else "without network"
+    return f"{_factors(result)}, {spacing} mm, {method}"
 
 
 def derivation(result: SRResult) -> Derivation:

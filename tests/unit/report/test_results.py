@@ -18,7 +18,7 @@ def result() -> SRResult:
 
 
 def test_what_was_done_in_words(result):
-    assert in_words(result) == "x2.5 axis 2, 1.5 x 1.5 x 1.6 mm, model none"
+    assert in_words(result) == "x2.5 axis 2, 1.5 x 1.5 x 1.6 mm, without network"
 
 
 def test_a_network_that_had_no_part_is_not_named_in_the_derived_series(result):
@@ -27,7 +27,9 @@ def test_a_network_that_had_no_part_is_not_named_in_the_derived_series(result):
     assert fallen_back.model_name is None
     assert fallen_back.tag == "[resampled x2.5]"
     axes = [{**axis, "treatment": "network"} for axis in asked["axes"]]
-    used = derivation(SRResult(result.volume, result.acquired, {**asked, "axes": axes}))
+    learned = SRResult(result.volume, result.acquired, {**asked, "axes": axes})
+    used = derivation(learned)
+    assert in_words(learned).endswith(", model default")
     assert (used.model_name, used.model_sha256) == ("default", "ab" * 32)
     assert used.tag == "[AI SR x2.5]"
     assert used.parameters != fallen_back.parameters
