@@ -46,7 +46,7 @@ class AxisGrid:
 
     def hr_centres(self) -> FloatArray:
         """``(n_hr,)``: index of every target voxel centre on the acquired grid."""
-        return self.start + (np.arange(self.n_hr) + 0.5) / self.factor - 0.5
+        return np.asarray(self.start + (np.arange(self.n_hr) + 0.5) / self.factor - 0.5, dtype=np.float64)
 
     def hr_edges(self) -> FloatArray:
         """``(n_hr + 1,)``: edges of the target voxels, in acquired voxels from the acquired outer edge."""

@@ -43,7 +43,7 @@ def degradation_matrix(grid: AxisGrid, profile: SliceProfile) -> FloatArray:
     total = matrix.sum(axis=1, keepdims=True)
     if (np.abs(total) < 1e-6).any():
         raise ValueError(f"an acquired slice lies outside the target grid ({grid}); the two must cover the same field")
-    matrix = matrix / total
+    matrix = np.asarray(matrix / total, dtype=np.float64)
     matrix.setflags(write=False)
     return matrix
 
@@ -53,7 +53,7 @@ def _kspace_crop(grid: AxisGrid) -> FloatArray:
 
     The half-voxel shift between edge-aligned grids is in the positions; a plain crop of the FFT would lose it.
     """
-    keep = min(int(round(grid.n_hr / grid.factor)), grid.n_hr)
+    keep = min(round(grid.n_hr / grid.factor), grid.n_hr)
     frequency = np.arange(-(keep // 2), keep // 2 + 1)
     weight = np.ones(frequency.size)
     if keep % 2 == 0:
@@ -61,7 +61,7 @@ def _kspace_crop(grid: AxisGrid) -> FloatArray:
     at_lr = (np.arange(grid.n_lr) + 0.5 - grid.start) * grid.factor - 0.5  # acquired centres as target index
     distance = at_lr[:, None] - np.arange(grid.n_hr)[None, :]
     waves = np.cos(2.0 * np.pi * frequency[:, None, None] * distance / grid.n_hr)
-    return np.tensordot(weight, waves, axes=1) / grid.n_hr
+    return np.asarray(np.tensordot(weight, waves, axes=1) / grid.n_hr, dtype=np.float64)
 
 
 def degrade(x: torch.Tensor, grid: AxisGrid, profile: SliceProfile, axis: int) -> torch.Tensor:

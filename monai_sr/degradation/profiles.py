@@ -20,7 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 ProfileKind = Literal["box", "gaussian", "sinc", "kspace"]
 
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-_TIME_BANDWIDTH = 4.0  # of the excitation pulse; 4 is a common compromise for 2-D spin echo (Bernstein 2004, ch. 2 and 8)
+# Of the excitation pulse; 4 is a common compromise for 2-D spin echo (Bernstein 2004, ch. 2 and 8).
+_TIME_BANDWIDTH = 4.0
 _REACH = 3.0  # slice widths beyond which the sinc pulse's profile is below 1e-3
 
 
