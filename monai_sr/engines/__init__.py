@@ -11,7 +11,7 @@ from monai_sr.engines.record import RunRecord, export_weights, trained_range
 from monai_sr.engines.srgan_trainer import Adversary, Learner, SRGanTrainer, TrainingDiverged, amp_dtype
 from monai_sr.engines.tasks import STANDARD_TASKS, Task
 from monai_sr.engines.tensorboard import TensorBoard, image_panel
-from monai_sr.engines.validation import PatchValidation, WholeVolumeValidation
+from monai_sr.engines.validation import PatchScores, Validation, WholeVolumeScores
 
 __all__ = [
     "STANDARD_TASKS",
@@ -21,7 +21,7 @@ __all__ = [
     "ConfigRefused",
     "Learner",
     "LossLog",
-    "PatchValidation",
+    "PatchScores",
     "Progress",
     "QualityEvaluator",
     "RunRecord",
@@ -31,7 +31,8 @@ __all__ = [
     "TrainingCases",
     "TrainingDiverged",
     "UpscaleEvaluator",
-    "WholeVolumeValidation",
+    "Validation",
+    "WholeVolumeScores",
     "amp_dtype",
     "average_gradients",
     "case_dataset",

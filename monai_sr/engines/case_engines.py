@@ -14,15 +14,14 @@ from monai.data.utils import no_collation
 from monai.engines import Evaluator
 from torch.utils.data import DataLoader
 
-import monai_sr
 from monai_sr.catalogue import ModelError
 from monai_sr.engines.config import ConfigRefused
 from monai_sr.engines.evaluate import evaluate
 from monai_sr.engines.scoreboard import markdown_table, summary
 from monai_sr.engines.tasks import STANDARD_TASKS, Task
-from monai_sr.inference import HaloInferer, SRModel, SRResult, load_model, super_resolve
-from monai_sr.io import InputError, find_cases, write_volume
-from monai_sr.report import RESEARCH_ONLY, write_run_record
+from monai_sr.inference import HaloInferer, SRModel, load_model, super_resolve
+from monai_sr.io import InputError, find_cases
+from monai_sr.report import in_words, write_results, write_run_record
 
 __all__ = ["QualityEvaluator", "UpscaleEvaluator", "case_dataset", "open_model"]
 
@@ -97,7 +96,7 @@ class _CaseEvaluator(Evaluator):
 class UpscaleEvaluator(_CaseEvaluator):
     """Upscale every case through ``super_resolve`` and write it in the format in which it was read.
 
-    ``output_dir/<case>/`` gets ``<case>_sr.nii.gz`` or ``dicom/*.dcm``, and ``run.json``.
+    ``output_dir/<case>/`` gets ``<case>_sr.nii.gz`` or ``dicom/*.dcm``, ``preview.png`` and ``run.json``.
 
     Args:
         device: where to run.
@@ -106,7 +105,6 @@ class UpscaleEvaluator(_CaseEvaluator):
         inferer: its tile is used.
         output_dir: where to.
         options: further arguments of ``super_resolve``, such as ``spacing``.
-        overwrite: existing results may be replaced.
         val_handlers: ignite handlers.
     """
 
@@ -118,7 +116,6 @@ class UpscaleEvaluator(_CaseEvaluator):
         inferer: HaloInferer,
         output_dir: str | Path,
         options: Mapping[str, Any] | None = None,
-        overwrite: bool = False,
         val_handlers: Sequence[Any] | None = None,
     ) -> None:
         super().__init__(device, dataset, val_handlers)
@@ -126,40 +123,21 @@ class UpscaleEvaluator(_CaseEvaluator):
         self.inferer = inferer
         self.output_dir = Path(output_dir)
         self.options = dict(options or {})
-        self.overwrite = overwrite
 
     def case(self, name: str, volume: Any) -> dict[str, Any]:
-        """Upscale and write; returns the report with the files written."""
+        """Upscale and write; returns the report and the names of the files."""
+        folder = self.output_dir / name
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(f"{folder} holds results already; choose another output_dir")
         result = super_resolve(
             volume, model=self.model, device=str(self.state.device), tile=self.inferer.tile, **self.options
         )
-        folder = self.output_dir / name
-        files = self._write(result, folder, name)
-        record = {**result.report, "intended_use": RESEARCH_ONLY, "outputs": [f.name for f in files]}
-        write_run_record(record, folder / "run.json", overwrite=self.overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = write_results(result, folder, name, facts={"options": self.options})
         for warning in result.report["warnings"]:
             _logger.warning("%s: %s", name, warning)
-        _logger.info("%s: %s voxels, in %s", name, " x ".join(map(str, result.volume.array.shape)), folder)
-        return {**record, "outputs": [str(f) for f in files]}
-
-    def _write(self, result: SRResult, folder: Path, name: str) -> list[Path]:
-        source = result.acquired.source
-        if source is None or source.format != "dicom":
-            return write_volume(result.volume, folder / f"{name}_sr.nii.gz", overwrite=self.overwrite)
-        from monai_sr.io.dicom_write import Derivation
-
-        factors = zip(result.acquired.geometry.spacing, result.volume.geometry.spacing, strict=True)
-        changed = [f"x{old / new:.3g} axis {axis}" for axis, (old, new) in enumerate(factors) if old > 1.005 * new]
-        used = result.report["model"]["name"] != "none"
-        derivation = Derivation(
-            scale=" ".join(changed),
-            version=monai_sr.__version__,
-            model_name=result.report["model"]["name"] if used else None,
-            model_sha256=result.report["model"]["sha256"] if used else None,
-        )
-        return write_volume(
-            result.volume, folder / "dicom", format="dicom", derivation=derivation, overwrite=self.overwrite
-        )
+        _logger.info("%s: %s, in %s", name, in_words(result), folder)
+        return {**result.report, "outputs": files}
 
 
 class QualityEvaluator(_CaseEvaluator):

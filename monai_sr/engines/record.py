@@ -22,11 +22,10 @@ from monai_sr.data import Split
 from monai_sr.degradation import DegradationSampler
 from monai_sr.engines.config import running_config
 from monai_sr.engines.srgan_trainer import SRGanTrainer
+from monai_sr.report import plain
 
 __all__ = ["RunRecord", "export_weights", "trained_range"]
 
-# Of the intensity range. The extremes of a few subjects are no limits, and thick slices spread less than thin ones.
-_CONTRAST_MARGIN = 0.1
 _PACKAGES = ("monai_sr", "monai", "torch", "numpy", "scipy", "pytorch-ignite")
 _logger = logging.getLogger(__name__)
 
@@ -47,10 +46,7 @@ def trained_range(
     Returns:
         JSON-serialisable; ``noise`` is the upper limit as a fraction of the intensity range, the volumes' own included.
     """
-    modalities = sorted({case.get("modality", "image") for case in cases})
-    found: dict[str, Any] = {
-        "modalities": {m: _contrast([c for c in cases if c.get("modality", "image") == m]) for m in modalities}
-    }
+    found: dict[str, Any] = {"modalities": sorted({case.get("modality", "image") for case in cases})}
     if body_parts:
         found["body_parts"] = {modality: sorted(parts) for modality, parts in body_parts.items()}
     if "noise" not in cases[0]:
@@ -65,19 +61,14 @@ def trained_range(
         found["factor"] = [float(x) for x in sampler.factor_limits]
         found["width"] = [float(x) for x in sampler.width]
         found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
+    found["contrast"] = {}
+    for modality in found["modalities"]:
+        statistics = [case["contrast"] for case in cases if case["modality"] == modality]
+        found["contrast"][modality] = {
+            name: [float(min(s[name] for s in statistics)), float(max(s[name] for s in statistics))]
+            for name in statistics[0]
+        }
     return found
-
-
-def _contrast(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Limits of the contrast statistics of one modality, with a margin."""
-    statistics = [case["contrast"] for case in cases if "contrast" in case]
-    if not statistics:
-        return {}
-    limits = {}
-    for name in statistics[0]:
-        values = [float(s[name]) for s in statistics]
-        limits[name] = [min(values) - _CONTRAST_MARGIN, max(values) + _CONTRAST_MARGIN]
-    return {"contrast": limits}
 
 
 def export_weights(network: torch.nn.Module, path: Path) -> None:
@@ -140,7 +131,7 @@ class RunRecord:
         network = learner.network if learner.ema is None else learner.ema.module
         export_weights(network, self.folder / "model.pt")
         entry = {
-            "network": _plain(running_config().get("network_def", {})),
+            "network": plain(running_config().get("network_def", {})),
             "stage": self.stage or ("l1" if engine.adversary is None else "gan"),
             "trained_range": dict(self.trained_range),
             "description": self.description,
@@ -161,21 +152,12 @@ class RunRecord:
             "threads": torch.get_num_threads(),
             "git_commit": _git_commit(),
             "versions": _versions(),
-            "config": _plain(running_config()),
+            "config": plain(running_config()),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / "run.json.tmp"
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         os.replace(temporary, self.folder / "run.json")
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold; anything else by its text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 def _git_commit() -> str | None:

@@ -225,6 +225,6 @@ class SRGanTrainer(Trainer):
         for name, value in terms.items():
             if not torch.isfinite(value):
                 raise TrainingDiverged(
-                    f"the {name} loss is {float(value.detach())} at iteration {self.state.iteration}; the last checkpoint is "
-                    "from before: resume from it with a smaller learning rate, or set amp to null"
+                    f"the {name} loss is {float(value.detach())} at iteration {self.state.iteration}; the "
+                    "last checkpoint is from before: resume from it with a smaller learning rate, or set amp to null"
                 )

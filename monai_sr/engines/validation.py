@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,48 +17,51 @@ from monai_sr.engines.srgan_trainer import SRGanTrainer
 from monai_sr.engines.tasks import Task
 from monai_sr.keys import HR, LR, SR
 
-__all__ = ["PatchValidation", "WholeVolumeValidation"]
+__all__ = ["PatchScores", "Validation", "WholeVolumeScores"]
 
 _logger = logging.getLogger(__name__)
 
 
-class _Validation:
-    """What both kinds share: when, on which process, and where the scores go.
+class Validation:
+    """Handler: scores every few epochs and at the end.
 
-    Scores stand in ``engine.state.metrics`` (TensorBoard), in ``output_dir/validation.jsonl`` and in the log.
+    They stand in ``engine.state.metrics`` (TensorBoard), in ``output_dir/validation.jsonl`` and in the log.
+
+    Args:
+        scores: trainer to named numbers, e.g. :class:`WholeVolumeScores`; none, if there is nobody to validate on.
+        output_dir: of the training.
+        every: epochs.
     """
 
-    def __init__(self, output_dir: str | Path, every: int) -> None:
-        self.folder = Path(output_dir)
+    def __init__(
+        self, scores: Callable[[SRGanTrainer], Mapping[str, float]], output_dir: str | Path, every: int = 10
+    ) -> None:
+        self.scores = scores
+        self.file = Path(output_dir) / "validation.jsonl"
         self.every = every
 
     def attach(self, engine: SRGanTrainer) -> None:
         """Register with a trainer, behind its ``RunRecord``."""
         if engine.state.rank == 0:  # of several processes
-            engine.add_event_handler(Events.EPOCH_COMPLETED, self._perhaps)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._validate)
 
-    def _perhaps(self, engine: SRGanTrainer) -> None:
-        last = engine.state.epoch == engine.state.max_epochs
-        if not (engine.state.epoch % self.every == 0 or last):
+    def _validate(self, engine: SRGanTrainer) -> None:
+        state = engine.state
+        if state.epoch % self.every and state.epoch != state.max_epochs:
             return
-        # a loader of the validation, or a network in it, must not move what the training draws next
-        with torch.random.fork_rng():
-            found = self.scores(engine)
+        with torch.random.fork_rng():  # what the training draws next must not depend on this
+            found = dict(self.scores(engine))
         if not found:
             return
-        engine.state.metrics.update(found)
-        row = {"step": int(engine.state.iteration), "epoch": int(engine.state.epoch), **found}
-        with (self.folder / "validation.jsonl").open("a", encoding="utf-8") as stream:
+        state.metrics.update(found)
+        row = {"step": int(state.iteration), "epoch": int(state.epoch), **found}
+        with self.file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         _logger.info("validation at step %d: %s", row["step"], ", ".join(f"{k} {v:.3g}" for k, v in found.items()))
 
-    def scores(self, engine: SRGanTrainer) -> dict[str, float]:
-        """Name to number."""
-        raise NotImplementedError
 
-
-class WholeVolumeValidation(_Validation):
-    """Handler: the model of this moment on the validation cases, through ``super_resolve`` as a user would call it.
+class WholeVolumeScores:
+    """The model of this moment on whole validation volumes, through ``super_resolve`` as a user would call it.
 
     The scores are gains in PSNR inside the body over the best, per case, of cubic interpolation and back-projection,
     and over our own pipeline without the network.
@@ -67,7 +70,6 @@ class WholeVolumeValidation(_Validation):
         cases: with a truth under ``HR``, and for real pairs the acquired volume under ``LR``.
         output_dir: of the training; holds ``model.pt``.
         tasks: what truths without a partner are put through.
-        every: epochs.
         crop: at most so many voxels per axis around the body, for speed; None: all.
         modality: as in training.
         affine: as in training.
@@ -79,21 +81,20 @@ class WholeVolumeValidation(_Validation):
         cases: Sequence[Mapping[str, Any]],
         output_dir: str | Path,
         tasks: Sequence[Task],
-        every: int = 10,
         crop: int | None = 96,
         modality: Literal["CT", "MR"] | None = None,
         affine: Literal["sform", "qform"] | None = None,
         device: torch.device | str = "auto",
     ) -> None:
-        super().__init__(output_dir, every)
         self.cases = cases
+        self.folder = Path(output_dir)
         self.tasks = tasks
         self.crop = crop
         self.modality = modality
         self.affine = affine
         self.device = str(device)
 
-    def scores(self, engine: SRGanTrainer) -> dict[str, float]:
+    def __call__(self, engine: SRGanTrainer) -> dict[str, float]:
         """Gains in dB; nothing without cases."""
         rows = evaluate(
             self.cases,
@@ -115,21 +116,18 @@ class WholeVolumeValidation(_Validation):
         return {name: float(value) for name, value in named.items() if value is not None}
 
 
-class PatchValidation(_Validation):
-    """Handler: PSNR of input and output on prepared pairs, for what is no volume: 2-D images in [0, 1].
+class PatchScores:
+    """PSNR of input and output on prepared pairs, for what is no volume: 2-D images in [0, 1].
 
     Args:
         cases: prepared pairs with ``LR`` and ``HR``.
-        output_dir: of the training.
-        every: epochs.
     """
 
-    def __init__(self, cases: Sequence[Mapping[str, Any]], output_dir: str | Path, every: int = 10) -> None:
-        super().__init__(output_dir, every)
+    def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
         self.cases = cases
 
     @torch.no_grad()
-    def scores(self, engine: SRGanTrainer) -> dict[str, float]:
+    def __call__(self, engine: SRGanTrainer) -> dict[str, float]:
         """Mean PSNR in dB before and after."""
         learner = engine.generator
         network = (learner.network if learner.ema is None else learner.ema.module).eval()

@@ -171,7 +171,7 @@ WRONG = [
     ({"train::hanlders": []}, r"train::hanlders: .* did you mean handlers\?"),
     ({"network_def::chanels": [4]}, r"network_def::chanels: .* did you mean channels\?"),
     ({"train::trainer::generator::max_norm": 1}, r"max_norm: .* did you mean max_grad_norm\?"),
-    ({"train::dataset::transform::0::pach": 8}, r"transform::0::pach: .* did you mean patch\?"),
+    ({"train::preprocessing::0::pach": 8}, r"preprocessing::0::pach: .* did you mean patch\?"),
     ({"zzz": 1}, r"unknown config key zzz: nothing reads it; known here: .*batch_size"),
 ]
 

@@ -71,8 +71,9 @@ def test_trained_range_spans_all_cases(phantom_cases: list[dict[str, Any]]) -> N
     own = max(case["noise"] for case in phantom_cases)
     assert seen["noise"] == [0.0, pytest.approx((own**2 + 0.03**2) ** 0.5)]
     for case in phantom_cases:
-        for name, (low, high) in seen["modalities"][case["modality"]]["contrast"].items():
-            assert low < case["contrast"][name] < high
+        for name, (low, high) in seen["contrast"][case["modality"]].items():
+            assert low <= case["contrast"][name] <= high
+    assert (seen["modalities"], seen["body_parts"]) == (["CT", "MR"], {"MR": ["BRAIN", "HEAD"]})
 
 
 def test_trained_range_of_real_pairs_is_measured() -> None:
