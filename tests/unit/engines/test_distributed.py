@@ -36,6 +36,7 @@ def _process(rank: int, port: int, folder: str) -> None:
     stop_processes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_available(), reason="this torch has no distributed package")
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
     with socket.socket() as free:
