@@ -106,7 +106,7 @@ class Batch:
         refuse_existing(folder, case.name, overwrite=self.overwrite)
         began = time.perf_counter()
         self._stage(case.name, "read", 0.0)
-        volume = replace(case.read(), name=case.name)
+        volume = self._read(case)
         for note in volume.notes:
             self.console.emit("note", case=case.name, message=note)
         output_format(volume, self.format)
@@ -127,6 +127,13 @@ class Batch:
             seconds=round(time.perf_counter() - began, 2),
             warnings=list(result.report["warnings"]),
         )
+
+    def _read(self, case: Case) -> Volume:
+        volume = replace(case.read(), name=case.name)
+        if self.options.get("modality") is None:
+            return volume
+        # the user has decided, so what the reader guessed from the values would only mislead
+        return replace(volume, notes=tuple(note for note in volume.notes if not note.startswith("modality ")))
 
     def _stage(self, case: str, stage: str, fraction: float) -> None:
         self.console.emit("stage", case=case, stage=stage, fraction=fraction)

@@ -145,6 +145,8 @@ def run_upscale(
         debug: show tracebacks.
     """
     cases = gather_cases(inputs, out, affine=affine)
+    if not cases:
+        raise typer.BadParameter("everything there is a result of an earlier run in OUT", param_hint="INPUT...")
     network = prepare(model, device)
     from monai_sr.inference import super_resolve
 
