@@ -75,7 +75,8 @@ class VolumeGeometry:
     @property
     def directions(self) -> FloatArray:
         """``(3, 3)``: column ``a`` is the unit vector of array axis ``a`` in RAS+."""
-        return self.affine[:3, :3] / np.asarray(self.spacing)
+        units: FloatArray = self.affine[:3, :3] / np.asarray(self.spacing)
+        return units
 
     def shear(self) -> float:
         """Largest absolute cosine between two array axes; 0 for an orthogonal grid."""

@@ -72,10 +72,11 @@ def interpolation_matrix(grid: AxisGrid, order: int = 3) -> FloatArray:
     Returns:
         ``(n_hr, n_lr)``, read-only; every row sums to 1, so a constant stays a constant.
     """
-    matrix = _spline_basis(grid.n_lr, grid.hr_centres(), order)
+    matrix: FloatArray = _spline_basis(grid.n_lr, grid.hr_centres(), order)
     if order > 1:
         # solved, not filtered: scipy's recursive prefilter is off by up to 6e-4 on axes of fewer than ten samples
-        matrix = np.linalg.solve(_spline_basis(grid.n_lr, np.arange(grid.n_lr), order).T, matrix.T).T
+        at_samples = _spline_basis(grid.n_lr, np.arange(grid.n_lr), order)
+        matrix = np.asarray(np.linalg.solve(at_samples.T, matrix.T).T, dtype=np.float64)
     matrix.setflags(write=False)
     return matrix
 
