@@ -77,7 +77,7 @@ def main() -> None:
     print(f"| estimated noise | modality | settings | {steps} | best | chosen |")
     print("|---|---|" + "---:|" * (len(STEPS) + 2))
     for low, high in itertools.pairwise(BINS):
-        for modality, rows in found.items():
+        for kind, rows in found.items():
             inside = [levels for noise, levels in rows if low <= noise < high]
             if not inside:
                 continue
@@ -85,7 +85,7 @@ def main() -> None:
             best = max(gains, key=lambda s: gains[s])
             cells = " | ".join(f"{gains[s]:+.2f}" for s in STEPS[1:])
             chosen = backprojection_steps((low + high) / 2)
-            print(f"| {100 * low:g} to {100 * high:g} % | {modality} | {len(inside)} | {cells} | {best} | {chosen} |")
+            print(f"| {100 * low:g} to {100 * high:g} % | {kind} | {len(inside)} | {cells} | {best} | {chosen} |")
     print(f"\n{machine()}")
 
 

@@ -61,6 +61,7 @@ class _Job:
     device: torch.device
     tile: int | None
     progress: Progress
+    noise: float = 0.0  # largest estimate so far, as a fraction of the range
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     axes: list[dict[str, Any]] = field(default_factory=list)
@@ -240,7 +241,9 @@ def _restore_axis(
 ) -> torch.Tensor:
     others = tuple(sorted((a for a in range(3) if a != axis), key=lambda a: spacing[a]))
     with job.stage("measure"):
-        noise = estimate_noise(x.numpy(), inside.numpy(), (others[0], others[1])) / scale.width
+        # an axis that was restored before is smooth, and hides the noise that the scan still has in the other ones
+        seen = estimate_noise(x.numpy(), inside.numpy(), (others[0], others[1])) / scale.width
+        noise = job.noise = max(job.noise, seen)
     y = torch.movedim(x, axis, -1).contiguous()
     with job.stage("interpolate"):
         cubic = apply_along(interpolation_matrix(grid), y, -1)

@@ -246,6 +246,15 @@ def test_the_noise_that_decides_is_that_of_the_scan(make_model: MakeModel) -> No
     assert "noise level" in report["warnings"][0]
 
 
+def test_an_axis_restored_before_does_not_hide_the_noise() -> None:
+    """On it the second difference is small; taken for silence, the next axis would be sharpened as if it were clean."""
+    body = ellipsoids((60, 60, 48), modality="MR")
+    noisy = thicken(thicken(body, axis=0, factor=3.0), axis=1, factor=3.0, noise=0.04)
+    first, second = super_resolve(noisy, scale=(3.0, 3.0, 1.0), model="none").report["axes"]
+    assert first["noise_percent"] > 3.0
+    assert second["noise_percent"] >= first["noise_percent"]
+
+
 def test_a_model_that_returns_nonsense_is_stopped(thick_mr: Volume, make_model: MakeModel) -> None:
     model = make_model(0.3)
     model.network.head_out.conv.bias.data.fill_(float("nan"))  # type: ignore[union-attr, operator]
