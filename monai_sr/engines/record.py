@@ -100,14 +100,14 @@ class RunRecord:
         split: Split,
         trained_range: Mapping[str, Any],
         stage: str | None = None,
-        description: str = "",
+        description: str | None = None,
     ) -> None:
         self.folder = Path(output_dir)
         self.seed = seed
         self.split = split
         self.trained_range = trained_range
         self.stage = stage
-        self.description = description
+        self.description = description or ""
         self._seconds_before = 0.0
         self._began = 0.0
 
