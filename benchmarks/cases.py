@@ -133,19 +133,20 @@ def _check_values(found: Outcome, acquired: Volume, restored: Volume, modality: 
     if np.abs(acquired.geometry.directions - restored.geometry.directions).max() > 1e-3:
         found.faults.append("the written axes differ from those of the source")
         return
-    mask = body_mask(acquired.array, modality)
+    mask, part = body_mask(acquired.array, modality), "body"
     core = body_core(mask)
-    core = core if core.any() else mask
+    if core.sum() < 0.1 * mask.sum():  # a mask of crumbs: some test series hold noise for pixels, and so no body
+        core, part = np.ones_like(mask), "whole field (no body found)"
     bias = body_bias(restored.array, acquired.array, core)
     if modality == "CT":
         bands = tissue_bias(restored.array, acquired.array, core)
-        found.values = f"CT body {bias:+.2f} HU" + "".join(f", {band} {hu:+.1f}" for band, hu in bands.items())
-        wrong = [f"body {bias:+.2f} HU"] if abs(bias) > BODY_HU else []
+        found.values = f"CT {part} {bias:+.2f} HU" + "".join(f", {band} {hu:+.1f}" for band, hu in bands.items())
+        wrong = [f"{part} {bias:+.2f} HU"] if abs(bias) > BODY_HU else []
         found.faults += wrong + [f"{band} {hu:+.1f} HU" for band, hu in bands.items() if abs(hu) > BAND_HU]
     else:
         percent = 100 * bias / float(acquired.array[core].mean())
-        found.values = f"MR body {percent:+.2f} %"
-        found.faults += [f"body {percent:+.2f} %"] if abs(percent) > BODY_MR_PERCENT else []
+        found.values = f"MR {part} {percent:+.2f} %"
+        found.faults += [f"{part} {percent:+.2f} %"] if abs(percent) > BODY_MR_PERCENT else []
 
 
 def _sitk(path: Path) -> Any:  # SimpleITK has no types
