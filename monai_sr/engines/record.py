@@ -34,6 +34,7 @@ def trained_range(
     cases: Sequence[Mapping[str, Any]],
     sampler: DegradationSampler | None = None,
     body_parts: Mapping[str, Sequence[str]] | None = None,
+    profiles: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Limits of what a model has seen, for the warnings of inference.
 
@@ -42,6 +43,7 @@ def trained_range(
             images have none of them.
         sampler: of the degradations, if they are simulated.
         body_parts: per modality, the values of DICOM BodyPartExamined that the scans show; None: not known.
+        profiles: slice profiles for which the network is good enough; None: all that the sampler draws.
 
     Returns:
         JSON-serialisable; ``noise`` is the upper limit as a fraction of the intensity range, the volumes' own included.
@@ -60,6 +62,7 @@ def trained_range(
     else:
         found["factor"] = [float(x) for x in sampler.factor_limits]
         found["width"] = [float(x) for x in sampler.width]
+        found["profiles"] = sorted(profiles or {kind for kinds in sampler.profiles.values() for kind in kinds})
         found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
     found["contrast"] = {}
     for modality in found["modalities"]:

@@ -254,6 +254,7 @@ def _restore_axis(
         else outside_trained_range(
             job.model.record.trained_range,
             modality=str(acquired.modality),
+            profile=profile.kind,
             factor=grid.factor,
             width=profile.width,
             noise=noise,

@@ -20,6 +20,7 @@ def outside_trained_range(
     trained: Mapping[str, Any],
     *,
     modality: str,
+    profile: str,
     factor: float,
     width: float,
     noise: float,
@@ -30,9 +31,10 @@ def outside_trained_range(
 
     Args:
         trained: ``trained_range`` of a model's record: ``modalities`` as a list, ``factor``, ``width``, ``noise`` as
-            ``[low, high]``, ``contrast`` as ``{modality: {statistic: [low, high]}}``, and perhaps ``body_parts`` as
-            ``{modality: [names]}``.
+            ``[low, high]``, ``contrast`` as ``{modality: {statistic: [low, high]}}``, and perhaps ``profiles`` as a
+            list and ``body_parts`` as ``{modality: [names]}``.
         modality: of the scan.
+        profile: kind of the slice profile.
         factor: acquired spacing divided by target spacing.
         width: of the slice profile, in acquired spacings.
         noise: standard deviation as a fraction of the intensity range.
@@ -42,6 +44,8 @@ def outside_trained_range(
     if modality not in trained["modalities"]:
         return [f"modality {modality}"]
     reasons = []
+    if profile not in trained.get("profiles", [profile]):
+        reasons.append(f"slice profile {profile} is not one of {', '.join(trained['profiles'])}")
     for name, value, limits in (
         ("factor", factor, trained["factor"]),
         ("slice profile width (in spacings)", width, trained["width"]),

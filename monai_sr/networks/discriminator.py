@@ -61,9 +61,17 @@ class SRPatchDiscriminator(nn.Module):
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Feature maps of every layer before the logits."""
-        return list(self.net(x)[:-1])
+        found: list[torch.Tensor] = []
+        for layer in list(self.net.children())[:-1]:
+            x = layer(x)
+            found.append(x)
+        return found
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, C, X, Y, Z)`` to logits ``(B, 1, X', Y', Z')``; positive means real."""
-        logits: torch.Tensor = self.net(x)[-1]
+        """``(B, C, X, Y, Z)`` to logits ``(B, 1, X', Y', Z')``, always float32; positive means real."""
+        last = self.features(x)[-1]
+        # torch 2.13 on a CPU: the bfloat16 gradient of a convolution to one channel with few voxels reads memory that
+        # nobody wrote, and is NaN now and then; a last layer in float32 costs nothing and is good practice anyway
+        with torch.autocast(x.device.type, enabled=False):
+            logits: torch.Tensor = self.net.get_submodule("final_conv")(last.float())
         return logits

@@ -91,3 +91,9 @@ def test_exported_weights_are_plain_whatever_the_memory_format(tmp_path: Path) -
     state = torch.load(tmp_path / "model.pt", weights_only=True)
     assert all(value.is_contiguous() for value in state.values())
     assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_the_range_names_the_slice_profiles(phantom_cases: list[dict[str, Any]]) -> None:
+    drawn = trained_range(phantom_cases, DegradationSampler())["profiles"]
+    assert drawn == ["box", "gaussian", "kspace", "sinc"]
+    assert trained_range(phantom_cases, DegradationSampler(), profiles=["sinc", "box"])["profiles"] == ["box", "sinc"]

@@ -10,6 +10,7 @@ from monai_sr.inference.trained_range import outside_trained_range
 
 TRAINED = {
     "modalities": ["MR"],
+    "profiles": ["box", "gaussian"],
     "contrast": {"MR": {"median": [0.2, 0.6]}},
     "body_parts": {"MR": ["BRAIN", "HEAD"]},
     "factor": [1.2, 6.0],
@@ -18,6 +19,7 @@ TRAINED = {
 }
 INSIDE: dict[str, Any] = {
     "modality": "MR",
+    "profile": "gaussian",
     "factor": 3.0,
     "width": 1.0,
     "noise": 0.01,
@@ -40,6 +42,7 @@ def test_the_limits_belong_to_the_range() -> None:
     ("change", "words"),
     [
         ({"modality": "CT"}, "modality CT"),
+        ({"profile": "kspace"}, "slice profile kspace"),
         ({"factor": 1.15}, "factor 1.15"),
         ({"width": 0.5}, "slice profile width"),
         ({"noise": 0.08}, "noise level"),
