@@ -296,8 +296,8 @@ def _restore_axis(
 def _consistency_weight(noise: float) -> float:
     """How far the result follows the acquired data: wholly below 1 % noise, not at all above 2 %.
 
-    Consistency with a noisy acquisition brings its noise back: measured on the validation subjects, one full step is
-    worth +0.06 dB without added noise and -0.76 dB at 2 % (``benchmarks/quality.py``).
+    Consistency with a noisy acquisition brings its noise back: without added noise a step gained a little on every
+    validation volume, at 2 % it lost more than it had ever gained.
     """
     return float(np.clip((0.02 - noise) / 0.01, 0.0, 1.0))
 
