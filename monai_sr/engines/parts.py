@@ -124,7 +124,7 @@ def prepare_network(
         network: freshly built.
         device: where to.
         weights: state dict, e.g. the ``model.pt`` of the L1 stage.
-        memory_format: ``channels_last_3d`` is 2.6 times as fast as the default on a CPU; 2-D takes ``channels_last``.
+        memory_format: ``channels_last_3d`` is faster than the default on a CPU; 2-D takes ``channels_last``.
 
     Raises:
         ConfigRefused: if the weights are missing or belong to another network.

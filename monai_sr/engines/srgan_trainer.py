@@ -32,8 +32,8 @@ class TrainingDiverged(RuntimeError):
 def amp_dtype(device: torch.device) -> torch.dtype | None:
     """Precision for mixed-precision training where the hardware computes it natively, else None (float32).
 
-    CUDA: bfloat16 from Ampere on, float16 before. CPU: bfloat16 with AVX512-BF16 or AMX, where it is 2 to 4 times
-    faster and elsewhere slower than float32.
+    CUDA: bfloat16 from Ampere on, float16 before. CPU: bfloat16 with AVX512-BF16 or AMX, where it is faster
+    than float32, and elsewhere slower.
     """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

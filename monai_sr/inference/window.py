@@ -20,7 +20,7 @@ from torch.nn import functional as F
 __all__ = ["HaloInferer", "Tile", "memory_budget", "tile_shape", "tiles"]
 
 BYTES_PER_VOXEL = 160
-"""Working memory allowed per tile voxel; the default generator takes about 100 (``benchmarks/speed.py``, less ``none``)."""
+"""Working memory allowed per tile voxel; the default generator takes about 100 (``benchmarks/speed.py``)."""
 _MAX_TILE_VOXELS = 24_000_000  # larger tiles save no time
 
 
