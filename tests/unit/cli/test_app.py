@@ -58,7 +58,9 @@ def test_a_real_signal_ends_with_130_and_leaves_nothing_half(tmp_path, number):
     write_volume(Volume(array, VolumeGeometry(array.shape, np.diag([1, 1, 4, 1.0]))), tmp_path / "large.nii.gz")
     command = [sys.executable, "-m", "monai_sr", "upscale", str(tmp_path / "large.nii.gz"), "-o", str(tmp_path / "out")]
     command += ["--model", "none", "--json", "--device", "cpu"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # a shell's background job ignores SIGINT and so would its children; the command is to begin as from a terminal
+    listening = {"preexec_fn": lambda: signal.signal(number, signal.SIG_DFL)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listening) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line).get("stage") in ("measure", "interpolate"):
