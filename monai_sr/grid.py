@@ -44,6 +44,10 @@ class AxisGrid:
         if not self.factor > 0:
             raise ValueError(f"the factor must be > 0, got {self.factor}")
 
+    def reversed(self) -> AxisGrid:
+        """The two grids with their roles exchanged, for an axis that becomes coarser."""
+        return AxisGrid(self.n_hr, self.n_lr, 1.0 / self.factor, -self.start * self.factor)
+
     def hr_centres(self) -> FloatArray:
         """``(n_hr,)``: index of every target voxel centre on the acquired grid."""
         return np.asarray(self.start + (np.arange(self.n_hr) + 0.5) / self.factor - 0.5, dtype=np.float64)

@@ -184,7 +184,7 @@ def _restore(
     slice_axis = _slice_axis(acquired, plan)
     for axis, grid in plan.axes:
         if grid.factor < 1:
-            x = degrade(x, AxisGrid(grid.n_hr, grid.n_lr, 1 / grid.factor), default_profile(modality), axis)
+            x = degrade(x, grid.reversed(), default_profile(modality), axis)
             job.axes.append({"axis": axis, "factor": grid.factor, "treatment": "made coarser"})
         else:
             profile = _profile(acquired, axis, slice_axis, spacing[axis], kind, thickness, job)
