@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-__all__ = ["AxisGrid", "apply_along", "interpolation_matrix"]
+__all__ = ["AxisGrid", "InterpolationKind", "apply_along", "interpolation_matrix"]
 
 FloatArray = npt.NDArray[np.float64]
+InterpolationKind = Literal["nearest", "linear", "cubic", "sinc"]
+
+_SPLINE_ORDER = {"nearest": 0, "linear": 1, "cubic": 3}
+_SINC_RADIUS = 5  # samples to either side, as in SimpleITK's windowed sinc
 
 
 @dataclass(frozen=True)
@@ -67,20 +72,41 @@ def _spline_basis(n: int, positions: npt.NDArray[np.number], order: int) -> Floa
     return basis
 
 
-@lru_cache(maxsize=256)
-def interpolation_matrix(grid: AxisGrid, order: int = 3) -> FloatArray:
-    """Spline interpolation from the acquired to the target grid.
+def _sinc_weights(n: int, positions: FloatArray) -> FloatArray:
+    """``(len(positions), n)``: sinc in a Lanczos window (Meijering 2001, Med. Image Anal. 5), edges mirrored."""
+    nearby = np.floor(positions).astype(int)[:, None] + np.arange(1 - _SINC_RADIUS, 1 + _SINC_RADIUS)
+    distance = positions[:, None] - nearby
+    kernel = np.sinc(distance) * np.sinc(distance / _SINC_RADIUS)
+    kernel /= kernel.sum(axis=1, keepdims=True)  # the window has taken the unit sum from the kernel
+    folded = nearby % (2 * n)  # mirrored about the outer edges, as scipy's "reflect"
+    weights = np.zeros((len(positions), n))
+    np.add.at(weights, (np.arange(len(positions))[:, None], np.minimum(folded, 2 * n - 1 - folded)), kernel)
+    return weights
 
-    Order 3 is the cubic B-spline of ``scipy.ndimage`` with mirrored edges (mode ``reflect``), 1 is linear, 0 nearest.
+
+@lru_cache(maxsize=256)
+def interpolation_matrix(grid: AxisGrid, kind: InterpolationKind = "cubic") -> FloatArray:
+    """Interpolation from the acquired to the target grid, with mirrored edges.
+
+    Args:
+        grid: acquired and target grid of the axis.
+        kind: ``cubic`` is the cubic B-spline of ``scipy.ndimage`` (mode ``reflect``), ``linear`` and ``nearest`` are
+            the splines of order 1 and 0, ``sinc`` is the sinc in a Lanczos window of radius 5.
 
     Returns:
         ``(n_hr, n_lr)``, read-only; every row sums to 1, so a constant stays a constant.
     """
-    matrix: FloatArray = _spline_basis(grid.n_lr, grid.hr_centres(), order)
-    if order > 1:
-        # solved, not filtered: scipy's recursive prefilter is off by up to 6e-4 on axes of fewer than ten samples
-        at_samples = _spline_basis(grid.n_lr, np.arange(grid.n_lr), order)
-        matrix = np.asarray(np.linalg.solve(at_samples.T, matrix.T).T, dtype=np.float64)
+    if kind not in get_args(InterpolationKind):
+        raise ValueError(f"the interpolation must be one of {', '.join(get_args(InterpolationKind))}, got {kind!r}")
+    if kind == "sinc":
+        matrix = _sinc_weights(grid.n_lr, grid.hr_centres())
+    else:
+        order = _SPLINE_ORDER[kind]
+        matrix = _spline_basis(grid.n_lr, grid.hr_centres(), order)
+        if order > 1:
+            # solved, not filtered: scipy's recursive prefilter is off by up to 6e-4 on axes of fewer than ten samples
+            at_samples = _spline_basis(grid.n_lr, np.arange(grid.n_lr), order)
+            matrix = np.asarray(np.linalg.solve(at_samples.T, matrix.T).T, dtype=np.float64)
     matrix.setflags(write=False)
     return matrix
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -9,7 +11,7 @@ import torch
 from scipy import ndimage
 
 from monai_sr.geometry import VolumeGeometry
-from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+from monai_sr.grid import AxisGrid, InterpolationKind, apply_along, interpolation_matrix
 
 FACTORS = [1.1, 1.5, 2.0, 2.7, 3.0, 4.0, 6.0]
 
@@ -37,51 +39,78 @@ def test_positions_agree_with_the_geometry_of_the_volume() -> None:
         np.testing.assert_allclose(target.world([1, 2, j]), acquired.world([1, 2, centres[j]]))
 
 
-@pytest.mark.parametrize("order", [0, 1, 3])
+@pytest.mark.parametrize("kind", get_args(InterpolationKind))
 @pytest.mark.parametrize("factor", FACTORS)
-def test_a_constant_stays_constant(factor: float, order: int) -> None:
-    np.testing.assert_allclose(interpolation_matrix(grid_for(factor), order).sum(axis=1), 1.0, atol=1e-12)
+def test_a_constant_stays_constant(factor: float, kind: InterpolationKind) -> None:
+    np.testing.assert_allclose(interpolation_matrix(grid_for(factor), kind).sum(axis=1), 1.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize(("kind", "error"), [("linear", 1e-4), ("cubic", 1e-4), ("sinc", 0.02)])
 @pytest.mark.parametrize("factor", FACTORS)
-def test_a_linear_ramp_stays_where_it_is(factor: float, order: int) -> None:
+def test_a_linear_ramp_stays_where_it_is(factor: float, kind: InterpolationKind, error: float) -> None:
+    """A windowed sinc ripples a little on a ramp, but does not shift it."""
     grid = grid_for(factor, 40)
-    restored = interpolation_matrix(grid, order) @ np.arange(40.0)
+    restored = interpolation_matrix(grid, kind) @ np.arange(40.0)
     inner = slice(int(10 * factor), -int(10 * factor))  # beyond the reach of the mirrored edge
-    np.testing.assert_allclose(restored[inner], grid.hr_centres()[inner], atol=1e-4)
+    np.testing.assert_allclose(restored[inner], grid.hr_centres()[inner], atol=error)
+    assert abs((restored - grid.hr_centres())[inner].mean()) < 1e-3
 
 
-@pytest.mark.parametrize("order", [0, 1, 3])
+@pytest.mark.parametrize(("kind", "order"), [("nearest", 0), ("linear", 1), ("cubic", 3)])
 @pytest.mark.parametrize("factor", FACTORS)
-def test_equals_scipy_on_a_volume(factor: float, order: int) -> None:
+def test_equals_scipy_on_a_volume(factor: float, kind: InterpolationKind, order: int) -> None:
     grid = grid_for(factor)
     volume = np.random.default_rng(0).normal(size=(16, grid.n_lr, 15))  # scipy's own prefilter needs a dozen samples
     where = np.meshgrid(np.arange(16.0), grid.hr_centres(), np.arange(15.0), indexing="ij")
     expected = ndimage.map_coordinates(volume, where, order=order, mode="reflect")
-    ours = apply_along(interpolation_matrix(grid, order), torch.from_numpy(volume), 1)
+    ours = apply_along(interpolation_matrix(grid, kind), torch.from_numpy(volume), 1)
     np.testing.assert_allclose(ours.numpy(), expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("factor", [1.5, 2.0, 3.0, 4.0])
-def test_equals_simpleitk_inside(factor: float) -> None:
-    """SimpleITK's B-spline mirrors about voxel centres, ours about edges: they agree away from the ends."""
-    grid = grid_for(factor, 30)
-    signal = np.random.default_rng(1).normal(size=grid.n_lr)
-    image = sitk.GetImageFromArray(np.tile(signal[:, None, None], (1, 5, 5)))  # array (z, y, x): it runs along z
-    reference = sitk.Image([5, 5, grid.n_hr], sitk.sitkFloat64)
+def simpleitk(signal: np.ndarray, grid: AxisGrid, method: int) -> np.ndarray:
+    """SimpleITK's resampling of a signal, which it takes as a volume that varies along z only."""
+    image = sitk.GetImageFromArray(np.tile(signal[:, None, None], (1, 11, 11)))  # array (z, y, x)
+    reference = sitk.Image([11, 11, grid.n_hr], sitk.sitkFloat64)
     reference.SetSpacing([1.0, 1.0, 1.0 / grid.factor])
     reference.SetOrigin([0.0, 0.0, -0.5 + 0.5 / grid.factor])
-    expected = sitk.GetArrayFromImage(sitk.Resample(image, reference, sitk.Transform(), sitk.sitkBSpline3))[:, 2, 2]
-    ours = interpolation_matrix(grid) @ signal
+    return sitk.GetArrayFromImage(sitk.Resample(image, reference, sitk.Transform(), method))[:, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "error"),
+    [
+        ("nearest", sitk.sitkNearestNeighbor, 1e-9),
+        ("linear", sitk.sitkLinear, 1e-9),
+        ("cubic", sitk.sitkBSpline3, 1e-3),
+        ("sinc", sitk.sitkLanczosWindowedSinc, 1e-6),
+    ],
+)
+@pytest.mark.parametrize("factor", [1.4, 2.0, 2.6, 4.0])  # none has a target centre midway: nearest is unique
+def test_equals_simpleitk_inside(factor: float, kind: InterpolationKind, method: int, error: float) -> None:
+    """Edges differ (SimpleITK mirrors about voxel centres or repeats the last voxel), the inside does not."""
+    grid = grid_for(factor, 30)
+    signal = np.random.default_rng(1).normal(size=grid.n_lr)
+    # SimpleITK does not bring its windowed sinc to a unit sum; a volume of ones tells by how much it is off
+    expected = simpleitk(signal, grid, method) / simpleitk(np.ones(grid.n_lr), grid, method)
+    ours = interpolation_matrix(grid, kind) @ signal
     inner = slice(int(8 * factor), -int(8 * factor))
-    np.testing.assert_allclose(ours[inner], expected[inner], atol=1e-3)
+    np.testing.assert_allclose(ours[inner], expected[inner], atol=error)
 
 
-def test_the_cubic_passes_through_the_samples() -> None:
+def test_the_sinc_mirrors_at_the_outer_edges() -> None:
+    """A signal that is its own mirror image is interpolated as if it went on."""
+    signal = np.random.default_rng(4).normal(size=6)
+    once = interpolation_matrix(AxisGrid(6, 15), "sinc") @ signal
+    unfolded = np.concatenate([signal[::-1], signal, signal[::-1], signal, signal[::-1]])
+    long = interpolation_matrix(AxisGrid(30, 75), "sinc") @ unfolded
+    np.testing.assert_allclose(once, long[15:30], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["cubic", "sinc"])
+def test_it_passes_through_the_samples(kind: InterpolationKind) -> None:
     grid = AxisGrid(15, 45)  # an odd factor puts a target centre on every acquired centre
     signal = np.random.default_rng(2).normal(size=15)
-    np.testing.assert_allclose((interpolation_matrix(grid) @ signal)[1::3], signal, atol=1e-9)
+    np.testing.assert_allclose((interpolation_matrix(grid, kind) @ signal)[1::3], signal, atol=1e-9)
 
 
 @pytest.mark.parametrize("n_lr", [2, 3, 4, 5])
@@ -112,6 +141,11 @@ def test_apply_along_keeps_the_type_and_can_be_trained_through() -> None:
 def test_an_axis_of_one_sample_is_refused(n: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="at least two samples"):
         AxisGrid(*n)
+
+
+def test_an_unknown_interpolation_is_refused() -> None:
+    with pytest.raises(ValueError, match="nearest, linear, cubic, sinc, got 'spline'"):
+        interpolation_matrix(AxisGrid(4, 8), "spline")
 
 
 def test_a_negative_factor_is_refused() -> None:

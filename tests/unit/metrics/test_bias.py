@@ -55,7 +55,7 @@ def test_bands_without_voxels_are_left_out(ct: np.ndarray) -> None:
 @pytest.mark.parametrize("n_hr", [8, 20, 27])
 def test_nearest_is_interpolation_of_order_zero(n_hr: int) -> None:
     array = np.random.default_rng(1).normal(size=(3, 8, 4))
-    expected = apply_along(interpolation_matrix(AxisGrid(8, n_hr), 0), torch.from_numpy(array), 1)
+    expected = apply_along(interpolation_matrix(AxisGrid(8, n_hr), "nearest"), torch.from_numpy(array), 1)
     np.testing.assert_allclose(nearest_on(array, (3, n_hr, 4)), expected)
 
 
