@@ -35,12 +35,16 @@ class Section:
         image: ``(rows, columns)``, first row on top.
         size_mm: width and height of the picture.
         labels: letters of the patient's side at the left, right, top and bottom edge.
+        axes: array axis along the columns (across the picture) and along the rows (down).
+        corner_mm: distance of the picture's left and top edge from those of the whole field of view.
     """
 
     name: PlaneName
     image: npt.NDArray[np.float32]
     size_mm: tuple[float, float]
     labels: tuple[str, str, str, str]
+    axes: tuple[int, int]
+    corner_mm: tuple[float, float]
 
 
 def anatomical_axes(volume: Volume) -> list[tuple[int, int]]:
@@ -81,19 +85,24 @@ def sections(
         cut, _ = axes[across]
         (column_axis, column_sign), (row_axis, row_sign) = axes[right], axes[up]
         index = min(int(place[cut] * volume.array.shape[cut]), volume.array.shape[cut] - 1)
-        shown = [
-            slice(round(low * n), round(high * n)) for (low, high), n in zip(region, volume.array.shape, strict=True)
-        ]
+        shown = [_shown(limits, n) for limits, n in zip(region, volume.array.shape, strict=True)]
         image = volume.array[tuple(index if axis == cut else shown[axis] for axis in range(3))]
         if column_axis < row_axis:  # rows first
             image = image.T
-        if column_sign * right_sign < 0:
+        mirrored = column_sign * right_sign < 0
+        if mirrored:
             image = image[:, ::-1]
-        if row_sign * up_sign > 0:  # the first row is the top of the picture
+        turned = row_sign * up_sign > 0  # the first row is the top of the picture
+        if turned:
             image = image[::-1]
+        corner = [
+            (volume.array.shape[axis] - shown[axis].stop if reverse else shown[axis].start) * spacing[axis]
+            for axis, reverse in ((column_axis, mirrored), (row_axis, turned))
+        ]
         size = (image.shape[1] * spacing[column_axis], image.shape[0] * spacing[row_axis])
         labels = (*_ends(right, right_sign), *reversed(_ends(up, up_sign)))
-        found.append(Section(name, image, size, (labels[0], labels[1], labels[2], labels[3])))
+        sides = (labels[0], labels[1], labels[2], labels[3])
+        found.append(Section(name, image, size, sides, (column_axis, row_axis), (corner[0], corner[1])))
     return found
 
 

@@ -14,19 +14,16 @@ from matplotlib.patheffects import withStroke
 
 from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import Modality, Volume, atomic_path
+from monai_sr.report.place import body_place, coarse
 from monai_sr.report.planes import PLANES, Section, sections
 
 __all__ = ["RESEARCH_ONLY", "display_window", "write_preview"]
-
-Triple = tuple[float, float, float]
 
 RESEARCH_ONLY = "Research only. Not for diagnosis."
 
 _SOFT_TISSUE_HU = (-160.0, 240.0)  # window 400, level 40
 _LUNG_HU = (-1350.0, 150.0)  # window 1500, level -600
 _LUNG_SHARE = 0.25  # of the body mask: then the picture is of a chest
-_MARGIN = 0.03  # of the field, around the body
-_MASK_VOXELS = 2**21  # enough to find the body, and fast on any scan
 
 
 def write_preview(
@@ -42,7 +39,7 @@ def write_preview(
         overwrite: whether an existing file may be replaced.
     """
     low, high, window = display_window(volumes[0][1], modality)
-    place, region = _body(volumes[0][1], modality)
+    place, region = body_place(volumes[0][1], modality)
     rows = [(label, volume, sections(volume, place, region)) for label, volume in volumes]
     widths = [max(row[2][k].size_mm[0] for row in rows) for k in range(len(PLANES))]
     heights = [max(section.size_mm[1] for section in row[2]) for row in rows]
@@ -72,7 +69,7 @@ def display_window(volume: Volume, modality: Modality) -> tuple[float, float, st
     CT: soft tissue (width 400, level 40 HU), or lung (1500, -600) where a quarter of the body is air. MR: the 0.5th to
     the 99.8th percentile inside the body.
     """
-    sample = _coarse(volume)
+    sample = coarse(volume)
     if modality == "CT":
         mask = body_mask(sample, modality)
         lung = float(np.mean(sample[mask] < -500.0)) > _LUNG_SHARE
@@ -103,30 +100,3 @@ def _draw(ax: Axes, section: Section, low: float, high: float) -> None:
     ax.text(0.99, 0.5, right, ha="right", va="center", **style)
     ax.text(0.5, 0.99, top, ha="center", va="top", **style)
     ax.text(0.5, 0.01, bottom, ha="center", va="bottom", **style)
-
-
-def _body(volume: Volume, modality: Modality) -> tuple[Triple, list[tuple[float, float]]]:
-    """Where to cut and what to show, as fractions of the field along each array axis.
-
-    The sections go through the centre of the body, moved to the centre of an acquired voxel: there every section shows
-    one place in all rows, the middle of a thick slice and the thin slice that lies there. The region is the body's
-    bounding box with a margin, out to the edges of acquired voxels.
-    """
-    mask = body_mask(_coarse(volume), modality)
-    place, region = [], []
-    for axis, n in enumerate(volume.array.shape):
-        inside = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        share = mask.sum(axis=tuple(a for a in range(3) if a != axis))
-        centre = float(np.average(np.arange(share.size) + 0.5, weights=share)) / share.size
-        place.append((int(centre * n) + 0.5) / n)
-        low = np.floor((inside[0] / share.size - _MARGIN) * n)
-        high = np.ceil(((inside[-1] + 1) / share.size + _MARGIN) * n)
-        region.append((max(float(low), 0.0) / n, min(float(high), n) / n))
-    return (place[0], place[1], place[2]), region
-
-
-def _coarse(volume: Volume) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Every n-th voxel in the plane of the finer axes, so that a large scan costs no more than a small one."""
-    step = max(1, round((volume.array.size / _MASK_VOXELS) ** (1 / 2)))
-    coarsest = int(np.argmax(volume.geometry.spacing))
-    return volume.array[tuple(slice(None, None, 1 if axis == coarsest else step) for axis in range(3))]

@@ -75,3 +75,16 @@ def test_a_region_is_the_same_field_on_a_thick_and_a_thin_grid():
     for a, b in zip(sections(thin, region=region), sections(thick, region=region), strict=True):
         assert a.size_mm == pytest.approx(b.size_mm)
     assert sections(thick, region=region)[1].size_mm == pytest.approx((7.0, 20.0))
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS, ids=lambda o: "".join(nib.orientations.ornt2axcodes(o)))
+def test_a_part_lies_at_its_corner_of_the_whole_section(orientation):
+    array = np.random.default_rng(0).random(SHAPE, np.float32)
+    image = nib.Nifti1Image(array, np.diag([*SPACING, 1.0])).as_reoriented(orientation)
+    volume = Volume(np.asarray(image.dataobj), VolumeGeometry(image.shape, image.affine))
+    region = [(2 / n, (n - 3) / n) for n in volume.array.shape]
+    for part, whole in zip(sections(volume, region=region), sections(volume), strict=True):
+        spacing = [volume.geometry.spacing[axis] for axis in part.axes]
+        left, top = (round(mm / s) for mm, s in zip(part.corner_mm, spacing, strict=True))
+        rows, columns = part.image.shape
+        np.testing.assert_array_equal(part.image, whole.image[top : top + rows, left : left + columns])
