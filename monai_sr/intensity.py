@@ -12,13 +12,16 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-__all__ = ["CT_RANGE_HU", "IntensityRange", "body_mask", "contrast", "estimate_noise", "intensity_range"]
+__all__ = ["CT_RANGE_HU", "PHOTO_RANGE", "IntensityRange", "body_mask", "contrast", "estimate_noise", "intensity_range"]
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
 
 CT_RANGE_HU = (-1000.0, 1000.0)
 """Air to dense bone: 2000 HU, the range in which CT noise and PSNR are stated."""
+
+PHOTO_RANGE = (0.0, 1.0)
+"""Black to white of a photograph: its values are read as fractions of the stored type's range."""
 
 _CT_BODY_HU = -500.0
 _MR_PERCENTILES = (0.5, 99.8)
@@ -52,15 +55,18 @@ def body_mask(array: FloatArray, modality: str) -> BoolArray:
 
     CT: above -500 HU. MR: above half of Otsu's threshold, which is computed on values clipped at their 99.8th
     percentile. Then the largest connected component after a binary opening, and its holes filled; for CT also the holes
-    of every slice in each of the three directions, since the lungs of a chest scan are open at its ends.
+    of every slice in each of the three directions, since the lungs of a chest scan are open at its ends. Photograph:
+    all of it, for there is no background that would not be part of the picture.
 
     Args:
         array: ``(X, Y, Z)`` or ``(X, Y)`` in HU or the scanner's units.
-        modality: ``"CT"`` or ``"MR"``.
+        modality: ``"CT"``, ``"MR"`` or ``"photo"``.
 
     Returns:
         Mask of the array's shape. If nothing stands out (a constant volume), all voxels.
     """
+    if modality == "photo":
+        return np.ones(array.shape, dtype=bool)
     if modality == "CT":
         mask = array > _CT_BODY_HU
     else:
@@ -94,11 +100,15 @@ def _holes_of_slices(mask: BoolArray, axis: int) -> BoolArray:
 def intensity_range(array: FloatArray, modality: str, mask: BoolArray | None = None) -> IntensityRange:
     """Range of the scan: -1000 to 1000 HU for CT; for MR the 0.5th to the 99.8th percentile inside the body mask.
 
+    For a photograph it is 0 to 1, black to white of its file.
+
     Raises:
         ValueError: if an MR volume is constant inside its mask.
     """
     if modality == "CT":
         return IntensityRange(*CT_RANGE_HU)
+    if modality == "photo":
+        return IntensityRange(*PHOTO_RANGE)
     inside = array[body_mask(array, modality) if mask is None else mask]
     low, high = np.percentile(inside, _MR_PERCENTILES)
     if not high > low:
@@ -116,11 +126,12 @@ def estimate_noise(array: FloatArray, mask: BoolArray, axes: tuple[int, int]) ->
     Args:
         array: ``(X, Y, Z)``.
         mask: body mask of the same shape.
-        axes: the two axes with the finest sampling, where structure is smoothest.
+        axes: the two axes with the finest sampling, where structure is smoothest. One that is a single voxel long holds
+            no differences, and the longest other axis takes its place.
     """
     response = np.asarray(array, dtype=np.float32)
     size = [1] * response.ndim
-    for axis in axes:
+    for axis in _axes_with_differences(response.shape, axes):
         response = ndimage.correlate1d(response, _NOISE_KERNEL, axis=axis, mode="nearest")
         size[axis] = 9
     local = ndimage.uniform_filter(np.abs(response), size=size, mode="nearest")
@@ -129,6 +140,11 @@ def estimate_noise(array: FloatArray, mask: BoolArray, axes: tuple[int, int]) ->
         inner = mask
     # E|N(0, 36 sigma^2)| = 6 sigma sqrt(2 / pi): the squared kernel weights sum to 36
     return float(np.percentile(local[inner], _NOISE_PERCENTILE) * np.sqrt(np.pi / 2.0) / 6.0 / _NOISE_BIAS)
+
+
+def _axes_with_differences(shape: tuple[int, ...], axes: tuple[int, int]) -> list[int]:
+    others = sorted((axis for axis in range(len(shape)) if axis not in axes), key=lambda axis: -shape[axis])
+    return ([axis for axis in (*axes, *others) if shape[axis] > 1] or list(axes))[:2]
 
 
 def contrast(array: FloatArray, mask: BoolArray, scale: IntensityRange) -> dict[str, float]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from monai_sr.geometry import VolumeGeometry
-from monai_sr.io import Modality, Volume
+from monai_sr.io import Volume
 
 __all__ = ["bars", "ellipsoids", "ramp"]
 
 FloatArray = npt.NDArray[np.float64]
 Triple = tuple[float, float, float]
+Scanner = Literal["CT", "MR"]
 
 _BACKGROUND = {"CT": -1000.0, "MR": 0.0}
 
@@ -51,7 +53,7 @@ _BODY = (
 
 
 def ellipsoids(
-    shape: tuple[int, int, int], spacing: Triple = (1.0, 1.0, 1.0), *, modality: Modality = "CT", oversampling: int = 2
+    shape: tuple[int, int, int], spacing: Triple = (1.0, 1.0, 1.0), *, modality: Scanner = "CT", oversampling: int = 2
 ) -> Volume:
     """A body with organs, sharp edges averaged over the voxel.
 
@@ -82,7 +84,7 @@ def ramp(
     *,
     axis: int = 2,
     limits: tuple[float, float] = (0.0, 1000.0),
-    modality: Modality = "MR",
+    modality: Scanner = "MR",
 ) -> Volume:
     """Values that rise evenly from one outer edge of the field of view to the other; every voxel holds its mean."""
     n = shape[axis]
@@ -97,7 +99,7 @@ def bars(
     axis: int = 2,
     period_mm: float = 8.0,
     limits: tuple[float, float] = (100.0, 900.0),
-    modality: Modality = "MR",
+    modality: Scanner = "MR",
 ) -> Volume:
     """Bars of equal width across one axis, bright first; every voxel holds its exact mean.
 
@@ -136,7 +138,7 @@ def _along(values: FloatArray, shape: tuple[int, int, int], axis: int) -> FloatA
     return np.broadcast_to(np.moveaxis(values[:, None, None], 0, axis), shape)
 
 
-def _volume(name: str, shape: tuple[int, int, int], spacing: Triple, modality: Modality, values: FloatArray) -> Volume:
+def _volume(name: str, shape: tuple[int, int, int], spacing: Triple, modality: Scanner, values: FloatArray) -> Volume:
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = [-0.5 * (n - 1) * s for n, s in zip(shape, spacing, strict=True)]
     array = np.ascontiguousarray(values, dtype=np.float32)

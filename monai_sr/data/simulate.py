@@ -15,8 +15,12 @@ __all__ = ["default_profile", "thicken"]
 
 
 def default_profile(modality: str | None) -> SliceProfile:
-    """Profile assumed where no header tells: a slab average of one spacing for CT, a Gaussian of one spacing for MR."""
-    return SliceProfile("box" if modality == "CT" else "gaussian", 1.0)
+    """Profile assumed where no header tells, one spacing wide.
+
+    A slab average for CT; a Gaussian for MR. A photograph has the average too: a camera's pixel collects the light that
+    falls onto its own square.
+    """
+    return SliceProfile("box" if modality in ("CT", "photo") else "gaussian", 1.0)
 
 
 def thicken(

@@ -25,6 +25,7 @@ def _default_profiles() -> dict[str, dict[ProfileKind, float]]:
     return {
         "CT": {"box": 0.7, "gaussian": 0.2, "sinc": 0.1},
         "MR": {"gaussian": 0.6, "sinc": 0.15, "kspace": 0.15, "box": 0.1},
+        "photo": {"box": 0.7, "gaussian": 0.3},  # the pixel's square; with the blur of the lens it is rounder
     }
 
 
@@ -50,7 +51,7 @@ class DegradationSampler:
     profiles: Mapping[str, Mapping[ProfileKind, float]] = field(default_factory=_default_profiles)
 
     def __call__(self, rng: np.random.RandomState, modality: str) -> Degradation:
-        """Draw factor, profile and noise for a scan of ``"CT"`` or ``"MR"``."""
+        """Draw factor, profile and noise for a scan of ``"CT"`` or ``"MR"``, or for a ``"photo"``."""
         if rng.uniform() < 0.5:
             factor = float(rng.choice(np.asarray(self.factors)))
         else:

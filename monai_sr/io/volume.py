@@ -12,7 +12,8 @@ from monai_sr.geometry import VolumeGeometry
 
 __all__ = ["InputError", "Modality", "Source", "Volume"]
 
-Modality = Literal["CT", "MR"]
+Modality = Literal["CT", "MR", "photo"]
+"""What made the values; ``"photo"`` is the luma of an ordinary photograph, see :mod:`monai_sr.io.photo`."""
 
 
 class InputError(ValueError):
@@ -30,9 +31,10 @@ class Volume:
     """A scan: values, grid, and what the header said that every format can say.
 
     Args:
-        array: ``(X, Y, Z)`` float32; HU for CT, the scanner's own scale for MR.
+        array: ``(X, Y, Z)`` float32; HU for CT, the scanner's own scale for MR, 0 to 1 of the stored
+            type's range for a photograph, which is ``(X, Y, 1)``.
         geometry: grid of the array.
-        modality: ``"CT"``, ``"MR"`` or None when the file does not say.
+        modality: ``"CT"``, ``"MR"``, ``"photo"`` or None when the file does not say.
         slice_axis: array axis along which slices were acquired, None when the file does not say.
         slice_thickness_mm: width of the acquired slice profile (DICOM SliceThickness), None when the file does not say.
         body_part: examined body part in upper case (DICOM BodyPartExamined), None when the file does not say.

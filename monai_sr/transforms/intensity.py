@@ -20,8 +20,8 @@ class NormalizeScand(MapTransform, InvertibleTransform):
     """Dictionary transform: HU or scanner units to the range the network works in, and back.
 
     CT: -1000 to 1000 HU become 0 to 1. MR: the 0.5th and the 99.8th percentile inside the body mask become 0 and 1,
-    so neither one hot voxel nor the amount of background matters. Nothing is clipped unless ``clip`` is given, so the
-    inverse is exact; with ``clip`` it is exact for values inside the limits.
+    so neither one hot voxel nor the amount of background matters. A photograph is in 0 to 1 already. Nothing is clipped
+    unless ``clip`` is given, so the inverse is exact; with ``clip`` it is exact for values inside the limits.
 
     Args:
         keys: MetaTensors ``(1, X, Y, Z)`` whose meta holds ``modality``.
@@ -47,8 +47,8 @@ class NormalizeScand(MapTransform, InvertibleTransform):
     @staticmethod
     def _range(volume: MetaTensor) -> IntensityRange:
         modality = volume.meta.get("modality")
-        if modality not in ("CT", "MR"):
-            raise ValueError(f"modality must be CT or MR to choose the intensity range, got {modality!r}")
+        if modality not in ("CT", "MR", "photo"):
+            raise ValueError(f"modality must be CT, MR or photo to choose the intensity range, got {modality!r}")
         array = np.asarray(volume[0])
         return intensity_range(array, modality, body_mask(array, modality))
 

@@ -45,8 +45,8 @@ class RestorePaird(Transform):
     share. The axis with the largest factor is the restored one and comes last; others are interpolated.
 
     Args:
-        profile: kind of the LR volume's slice profile; default: box for CT, Gaussian for MR. Its width is the slice
-            thickness over the spacing where the file says so, else one spacing.
+        profile: kind of the LR volume's slice profile; default: Gaussian for MR, box for all others. Its width is the
+            slice thickness over the spacing where the file says so, else one spacing.
         patch: size of the patches that will be drawn; a pair that shares less is refused here, where it is set aside.
 
     Returns (in the dictionary):
@@ -97,7 +97,7 @@ class RestorePaird(Transform):
         }
 
     def _profile(self, lr: MetaTensor, axis: int) -> SliceProfile:
-        kind: ProfileKind = self.profile or ("box" if lr.meta["modality"] == "CT" else "gaussian")
+        kind: ProfileKind = self.profile or ("gaussian" if lr.meta["modality"] == "MR" else "box")
         thickness = lr.meta["slice_thickness_mm"]
         if kind == "kspace" or thickness is None or lr.meta["slice_axis"] != axis:
             return SliceProfile(kind)

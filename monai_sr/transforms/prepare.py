@@ -18,8 +18,12 @@ __all__ = ["DescribeScand", "usable_axes"]
 
 
 def usable_axes(shape: Sequence[int], fine_axes: Sequence[int], patch: int) -> list[int]:
-    """Axes along which a patch can be degraded with room for a margin; none if the patch does not fit at all."""
-    return [axis for axis in fine_axes if shape[axis] >= 2 * patch] if min(shape) >= patch else []
+    """Axes along which a patch can be degraded with room for a margin; none if the patch does not fit at all.
+
+    An axis of one voxel, the third of a picture, does not count: patches of pictures are flat.
+    """
+    fits = all(n >= patch for n in shape if n > 1)
+    return [axis for axis in fine_axes if shape[axis] >= 2 * patch] if fits else []
 
 
 class DescribeScand(Transform):
@@ -28,7 +32,7 @@ class DescribeScand(Transform):
     Adds ``mask`` (body, bool), ``modality``, ``noise`` (of the HR volume itself, fraction of the range), ``floor``
     (where the scanner's zero lies in normalised units; None if the volume has negative MR values or is CT),
     ``contrast`` (see ``monai_sr.intensity.contrast``) and ``fine_axes``: axes that may serve as truth, spacing at most
-    ``max_spacing`` mm and not coarser than 1.5 times the finest.
+    ``max_spacing`` mm, not coarser than 1.5 times the finest, and longer than one voxel.
 
     Args:
         max_spacing: coarsest spacing in mm that counts as high resolution.
@@ -52,8 +56,9 @@ class DescribeScand(Transform):
         array = np.asarray(volume[0])
         scanned = array * (high - low) + low
         mask = body_mask(scanned, modality)
-        limit = min(self.max_spacing, 1.5 * min(spacing))
-        fine = tuple(axis for axis in range(3) if spacing[axis] <= limit)
+        long = [axis for axis in range(3) if array.shape[axis] > 1] or [0, 1, 2]
+        limit = min(self.max_spacing, 1.5 * min(spacing[axis] for axis in long))
+        fine = tuple(axis for axis in range(3) if spacing[axis] <= limit and array.shape[axis] > 1)
         if self.patch is not None and not usable_axes(array.shape, fine, self.patch):
             raise InputError(
                 f"{volume.meta['name']}: a patch of {self.patch} voxels needs every axis that long and one of high "

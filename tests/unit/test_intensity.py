@@ -183,3 +183,18 @@ def test_added_noise_is_seen_on_a_real_scan(real_data: Path) -> None:
     added = 0.03 * width
     noisy = scan + np.random.default_rng(8).normal(0, added, scan.shape)
     assert estimate_noise(noisy, mask, (0, 1)) == pytest.approx(np.hypot(own, added), rel=0.1)
+
+
+def test_all_of_a_photograph_counts_and_its_range_is_black_to_white():
+    picture = np.random.default_rng(0).uniform(0.2, 0.3, (20, 30, 1)).astype(np.float32)
+    picture[:5] = 0.0
+    assert body_mask(picture, "photo").all()
+    scale = intensity_range(picture, "photo")
+    assert (scale.low, scale.high) == (0.0, 1.0)
+
+
+def test_noise_of_a_picture_is_seen_whichever_axes_are_asked_for():
+    picture = np.random.default_rng(0).normal(0.5, 0.05, (120, 140, 1)).astype(np.float32)
+    mask = body_mask(picture, "photo")
+    for axes in ((0, 1), (1, 2), (0, 2)):
+        assert estimate_noise(picture, mask, axes) == pytest.approx(0.05, rel=0.05)

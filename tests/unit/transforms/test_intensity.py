@@ -66,5 +66,5 @@ def test_clipping_is_by_choice(as_tensor: AsTensor) -> None:
 def test_an_unknown_modality_is_refused(as_tensor: AsTensor) -> None:
     tensor = as_tensor(ellipsoids((32, 32, 24)))
     tensor.meta["modality"] = None
-    with pytest.raises(ValueError, match="must be CT or MR"):
+    with pytest.raises(ValueError, match="must be CT, MR or photo"):
         NormalizeScand("label")({"label": tensor})
