@@ -1,6 +1,23 @@
 """How good a restored volume is. Mask, range and border of every number: ``docs/definitions.md``."""
 
 from monai_sr.metrics.bias import TISSUE_BANDS_HU, body_bias, body_core, nearest_on, tissue_bias
+from monai_sr.metrics.discriminator import DiscriminatorScores, discriminator_scores
 from monai_sr.metrics.fidelity import ms_ssim, psnr, ssim
+from monai_sr.metrics.gradient import gradient_similarity
+from monai_sr.metrics.intervals import PairedInterval, paired_interval
 
-__all__ = ["TISSUE_BANDS_HU", "body_bias", "body_core", "ms_ssim", "nearest_on", "psnr", "ssim", "tissue_bias"]
+__all__ = [
+    "TISSUE_BANDS_HU",
+    "DiscriminatorScores",
+    "PairedInterval",
+    "body_bias",
+    "body_core",
+    "discriminator_scores",
+    "gradient_similarity",
+    "ms_ssim",
+    "nearest_on",
+    "paired_interval",
+    "psnr",
+    "ssim",
+    "tissue_bias",
+]

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from monai_sr.intensity import IntensityRange
 
-__all__ = ["MS_SSIM_WEIGHTS", "SSIM_SIGMA", "SSIM_WINDOW", "ms_ssim", "psnr", "ssim"]
+__all__ = ["MS_SSIM_WEIGHTS", "SSIM_SIGMA", "SSIM_WINDOW", "check_grids", "ms_ssim", "psnr", "ssim"]
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -26,7 +26,8 @@ _C1 = 0.01**2
 _C2 = 0.03**2
 
 
-def _check(restored: FloatArray, truth: FloatArray, mask: BoolArray) -> None:
+def check_grids(restored: FloatArray, truth: FloatArray, mask: BoolArray) -> None:
+    """Refuse what cannot be compared voxel by voxel."""
     if not restored.shape == truth.shape == mask.shape:
         raise ValueError(
             f"restored {restored.shape}, truth {truth.shape} and mask {mask.shape} must lie on the same grid; "
@@ -48,7 +49,7 @@ def psnr(restored: FloatArray, truth: FloatArray, mask: BoolArray, scale: Intens
     Returns:
         dB; infinite for identical volumes.
     """
-    _check(restored, truth, mask)
+    check_grids(restored, truth, mask)
     inside = [torch.from_numpy(np.asarray(a[mask], dtype=np.float64) / scale.width)[None] for a in (restored, truth)]
     value = PSNRMetric(max_val=1.0)(y_pred=inside[0], y=inside[1])
     assert isinstance(value, torch.Tensor)  # one batch in, one tensor out
@@ -70,7 +71,7 @@ def ssim(restored: FloatArray, truth: FloatArray, mask: BoolArray, scale: Intens
     Returns:
         At most 1. Axes shorter than the window shorten it to the largest odd size that fits.
     """
-    _check(restored, truth, mask)
+    check_grids(restored, truth, mask)
     similarity, _ = _mean_similarity(_normalised(restored, scale), _normalised(truth, scale), mask)
     return similarity
 
@@ -95,7 +96,7 @@ def ms_ssim(restored: FloatArray, truth: FloatArray, mask: BoolArray, scale: Int
     Returns:
         0 to 1.
     """
-    _check(restored, truth, mask)
+    check_grids(restored, truth, mask)
     pyramid = [_normalised(restored, scale), _normalised(truth, scale), mask.astype(np.float32)]
     pyramid = [np.squeeze(level) for level in pyramid]
     shortest = min(pyramid[0].shape, default=1)
