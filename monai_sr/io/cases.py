@@ -1,4 +1,4 @@
-"""What a user's INPUT path holds: one case per NIfTI file and per DICOM series."""
+"""What a user's INPUT path holds: one case per NIfTI file, per DICOM series and per photograph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Case", "CaseKind", "find_cases"]
 
-CaseKind = Literal["nifti", "dicom", "refused"]
+CaseKind = Literal["nifti", "dicom", "photo", "refused"]
 
 # Volumes in formats that are not read. They are named as refused, since passing over a scan in silence is worse.
 _FOREIGN = (".hdr", ".mgz", ".mgh", ".mha", ".mhd", ".mnc", ".nhdr", ".nrrd")
@@ -28,7 +28,7 @@ class Case:
 
     Args:
         name: unique among the cases found together, also where upper and lower case are the same.
-        path: the NIfTI file, or the folder or file of the DICOM series.
+        path: the NIfTI file, the folder or file of the DICOM series, or the PNG, JPEG or TIFF file of a photograph.
         kind: ``"refused"``: an image or archive of a format that is not read; ``read`` says so.
         read: reads it anew at each call, and raises :class:`InputError` if it is refused.
     """
@@ -43,8 +43,9 @@ def find_cases(path: Path, *, affine: AffineForm | None = None) -> list[Case]:
     """The cases of one input, sorted by path. Voxels are read only by :attr:`Case.read`.
 
     Args:
-        path: a NIfTI file, a DICOM file, or a folder that holds any of them at any depth. Hidden entries and files
-            that are no images are passed over.
+        path: a NIfTI file, a DICOM file, a photograph, or a folder that holds any of them at any depth. Hidden entries
+            and files that are no images are passed over; and photographs are, where a scan lies in the same folder or
+            below it, for beside scans they are previews and screenshots.
         affine: which affine of a NIfTI file holds where it states two different ones.
 
     Raises:
@@ -55,7 +56,7 @@ def find_cases(path: Path, *, affine: AffineForm | None = None) -> list[Case]:
         raise FileNotFoundError(f"no such file or folder: {path}")
     found = _in_folder(path, affine) if path.is_dir() else [_of_file(path, affine)]
     if not found:
-        raise InputError(f"{shown(path)} holds no NIfTI file (.nii, .nii.gz) and no DICOM image")
+        raise InputError(f"{shown(path)} holds no NIfTI file (.nii, .nii.gz), no DICOM image and no photograph")
     return _with_unique_names(sorted(found, key=lambda case: str(case.path)))
 
 
@@ -65,11 +66,15 @@ def _of_file(path: Path, affine: AffineForm | None) -> Case:
         return _nifti_case(path, affine)
     if kind == "dicom":
         return _dicom_file_case(path)
+    if kind == "photo":
+        return _photo_case(path)
     _refuse(path, gzipped=kind == "gzip")
 
 
 def _in_folder(folder: Path, affine: AffineForm | None) -> list[Case]:
     cases: list[Case] = []
+    photos: list[Case] = []
+    scans = False  # also those that are refused for their format
 
     def unlisted(error: OSError) -> None:
         place = Path(error.filename)
@@ -82,10 +87,15 @@ def _in_folder(folder: Path, affine: AffineForm | None) -> list[Case]:
             cases.append(_refused_case(file, str(error)))
             continue
         if kind == "nifti":
+            scans = True
             cases.append(_nifti_case(file, affine))
+        elif kind == "photo":
+            photos.append(_photo_case(file))
         elif kind == "gzip" or (kind == "other" and file.name.lower().endswith(_FOREIGN)):
+            scans = scans or kind == "other"
             cases.append(_refused_case(file, _reason(file, gzipped=kind == "gzip")))
-    return cases + _dicom_cases(folder, {case.path for case in cases if case.kind == "refused"})
+    series = _dicom_cases(folder, {case.path for case in cases if case.kind == "refused"})
+    return cases + series + ([] if scans or series else photos)
 
 
 def _nifti_case(path: Path, affine: AffineForm | None) -> Case:
@@ -95,6 +105,15 @@ def _nifti_case(path: Path, affine: AffineForm | None) -> Case:
         return read_nifti(path, affine=affine)
 
     return Case(safe_name(nifti_stem(path)), path, "nifti", read)
+
+
+def _photo_case(path: Path) -> Case:
+    def read() -> Volume:
+        from monai_sr.io.photo import read_photo
+
+        return read_photo(path).volume
+
+    return Case(safe_name(path.stem), path, "photo", read)
 
 
 def _dicom_cases(folder: Path, refused: set[Path]) -> list[Case]:
@@ -140,7 +159,7 @@ def _reason(path: Path, *, gzipped: bool) -> str:
         return f"{shown(path)} is gzip-compressed and holds no NIfTI image; unpack it first"
     if path.name.lower().endswith(_FOREIGN):
         return f"{shown(path)} is in a format that is not read; convert it to .nii.gz first"
-    return f"{shown(path)} is neither NIfTI nor DICOM"
+    return f"{shown(path)} is neither NIfTI nor DICOM, nor a PNG, JPEG or TIFF image"
 
 
 def _with_unique_names(cases: list[Case]) -> list[Case]:

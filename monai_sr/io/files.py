@@ -13,15 +13,27 @@ from typing import Literal
 
 from monai_sr.io.volume import InputError
 
-__all__ = ["GZIP_MAGIC", "NIFTI_SUFFIXES", "FileKind", "file_kind", "nifti_stem", "safe_name", "shown", "walk_files"]
+__all__ = [
+    "GZIP_MAGIC",
+    "NIFTI_SUFFIXES",
+    "PHOTO_SUFFIXES",
+    "FileKind",
+    "file_kind",
+    "nifti_stem",
+    "safe_name",
+    "shown",
+    "walk_files",
+]
 
-FileKind = Literal["nifti", "dicom", "gzip", "other"]
+FileKind = Literal["nifti", "dicom", "photo", "gzip", "other"]
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
+PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 GZIP_MAGIC = b"\x1f\x8b"
 NAME_LIMIT = 64
 
 _NIFTI_HEADER_BYTES = 544
+_PHOTO_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")  # PNG, JPEG, TIFF in both byte orders
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # Windows opens a device, not a file, under these names, whatever suffix follows.
 _DEVICE_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -68,7 +80,9 @@ def file_kind(path: Path) -> FileKind:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{shown(path)} is not a regular file; give a NIfTI file, a DICOM file or a folder")
+            raise InputError(
+                f"{shown(path)} is not a regular file; give a NIfTI file, a DICOM file, a photograph or a folder"
+            )
         with path.open("rb") as stream:
             head = stream.read(_NIFTI_HEADER_BYTES)
     except OSError as error:
@@ -79,6 +93,8 @@ def file_kind(path: Path) -> FileKind:
         return "nifti" if _is_nifti_header(_inflated_head(path)) else "gzip"
     if head[128:132] == b"DICM" or path.name.lower().endswith(_DICOM_SUFFIXES) or _starts_with_element(head):
         return "dicom"
+    if head.startswith(_PHOTO_MAGIC) or path.name.lower().endswith(PHOTO_SUFFIXES):
+        return "photo"
     return "other"
 
 

@@ -23,7 +23,9 @@ class InputError(ValueError):
 class Source(Protocol):
     """What a writer needs to know of the file a volume came from; only the format's own module looks inside."""
 
-    format: str
+    @property
+    def format(self) -> str:
+        """``"nifti"``, ``"dicom"`` or ``"photo"``."""
 
 
 @dataclass(frozen=True, eq=False)

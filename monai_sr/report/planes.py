@@ -34,7 +34,7 @@ class Section:
         name: the plane that it lies closest to.
         image: ``(rows, columns)``, first row on top.
         size_mm: width and height of the picture.
-        labels: letters of the patient's side at the left, right, top and bottom edge.
+        labels: letters of the patient's side at the left, right, top and bottom edge; empty for a photograph.
         axes: array axis along the columns (across the picture) and along the rows (down).
         corner_mm: distance of the picture's left and top edge from those of the whole field of view.
     """
@@ -101,7 +101,7 @@ def sections(
         ]
         size = (image.shape[1] * spacing[column_axis], image.shape[0] * spacing[row_axis])
         labels = (*_ends(right, right_sign), *reversed(_ends(up, up_sign)))
-        sides = (labels[0], labels[1], labels[2], labels[3])
+        sides = (labels[0], labels[1], labels[2], labels[3]) if volume.modality != "photo" else ("", "", "", "")
         found.append(Section(name, image, size, sides, (column_axis, row_axis), (corner[0], corner[1])))
     return found
 

@@ -15,6 +15,7 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -184,6 +185,45 @@ def test_clutter_is_passed_over(tmp_path: Path) -> None:
     assert [case.name for case in find_cases(tmp_path)] == ["a"]
 
 
+def picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.arange(20, dtype=np.uint8).reshape(4, 5)).save(path)
+    return path
+
+
+def test_a_photograph_is_a_case_whatever_its_suffix(tmp_path: Path) -> None:
+    (tmp_path / "no_suffix").write_bytes(picture(tmp_path / "a.png").read_bytes())
+    for file in (tmp_path / "a.png", picture(tmp_path / "b.JPG"), picture(tmp_path / "c.tif"), tmp_path / "no_suffix"):
+        (case,) = find_cases(file)
+        assert case.kind == "photo"
+        assert case.read().modality == "photo"
+        assert case.read().array.shape == (5, 4, 1)
+
+
+def test_a_folder_of_photographs_holds_them_all_under_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("a.png", "A.jpg", "deeper/b.tif", ".hidden.png"):
+        picture(tmp_path / name)
+    (tmp_path / "broken.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("mine")
+    cases = find_cases(tmp_path)
+    assert [(case.name, case.kind) for case in cases] == [
+        ("A", "photo"), ("a_2", "photo"), ("broken", "photo"), ("b", "photo")
+    ]  # fmt: skip
+    assert cases[1].read().name == "a_2"
+    with pytest.raises(InputError, match=r"broken\.png is corrupt"):
+        cases[2].read()
+
+
+@pytest.mark.parametrize("scan", ["a.nii.gz", "below/a.nii.gz", "a.mha"])
+def test_photographs_beside_scans_are_passed_over(tmp_path: Path, scan: str) -> None:
+    picture(tmp_path / "screenshot.png")
+    if scan.endswith(".mha"):
+        (tmp_path / scan).write_text("ObjectType = Image\n")
+    else:
+        nifti(tmp_path / scan)
+    assert [case.name for case in find_cases(tmp_path)] == ["a"]
+
+
 def test_images_that_are_not_read_are_named_not_passed_over(tmp_path: Path) -> None:
     nifti(tmp_path / "a.nii")
     (tmp_path / "b.nrrd").write_text("NRRD0005\n")
@@ -207,7 +247,7 @@ def test_a_broken_file_is_a_case_that_fails_and_the_others_read(tmp_path: Path) 
 def test_a_folder_with_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("nothing")
     (tmp_path / "sub").mkdir()
-    with pytest.raises(InputError, match=r"holds no NIfTI file \(.nii, .nii.gz\) and no DICOM image"):
+    with pytest.raises(InputError, match=r"holds no NIfTI file \(.nii, .nii.gz\), no DICOM image and no photograph"):
         find_cases(tmp_path)
 
 
