@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -153,8 +153,13 @@ def release(record: ModelRecord, root: Path, name: str, description: str = "") -
     return weights
 
 
-def find_model(name: str | Path = "default") -> ModelRecord:
+def find_model(name: str | Path = "default", modality: str | None = None) -> ModelRecord:
     """Record of a model by name, by weights file, or by folder (a bundle, or a training's output).
+
+    Args:
+        name: name, file or folder; ``"default"``: the first model of the shipped bundle.
+        modality: what a default or a bundle is asked for: its first model that was trained on it, and the first of all
+            if there is none. It changes nothing where one model is named.
 
     Raises:
         ModelError: if there is no such model; the message lists the names that exist.
@@ -162,14 +167,21 @@ def find_model(name: str | Path = "default") -> ModelRecord:
     path = Path(name)
     if path.is_dir():
         if (path / "configs" / "metadata.json").is_file():
-            return models(path)[0]
+            return _first_for(models(path), modality)
         return read_record(path / "model.pt")
     if path.suffix == ".pt":
         if not path.is_file():
             raise ModelError(f"model file {path} does not exist")
         return read_record(path)
     known = models()
-    for position, record in enumerate(known):
-        if record.name == str(name) or (str(name) == "default" and position == 0):
+    if str(name) == "default" and known:
+        return _first_for(known, modality)
+    for record in known:
+        if record.name == str(name):
             return record
     raise ModelError(f"no model named {name}; there are: {', '.join(['none', *(r.name for r in known)])}, or a path")
+
+
+def _first_for(records: Sequence[ModelRecord], modality: str | None) -> ModelRecord:
+    fitting = (r for r in records if modality is None or modality in r.trained_range.get("modalities", ()))
+    return next(fitting, records[0])
