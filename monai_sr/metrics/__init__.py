@@ -5,14 +5,21 @@ from monai_sr.metrics.discriminator import DiscriminatorScores, discriminator_sc
 from monai_sr.metrics.fidelity import ms_ssim, psnr, ssim
 from monai_sr.metrics.gradient import gradient_similarity
 from monai_sr.metrics.intervals import PairedInterval, paired_interval
+from monai_sr.metrics.resolution import EdgeProfile, FrcCurve, edge_profile, edge_width_mm, frc, frc_resolution_mm
 
 __all__ = [
     "TISSUE_BANDS_HU",
     "DiscriminatorScores",
+    "EdgeProfile",
+    "FrcCurve",
     "PairedInterval",
     "body_bias",
     "body_core",
     "discriminator_scores",
+    "edge_profile",
+    "edge_width_mm",
+    "frc",
+    "frc_resolution_mm",
     "gradient_similarity",
     "ms_ssim",
     "nearest_on",
