@@ -1,6 +1,7 @@
-"""Losses; they take tensors or logits, never a network or a trainer."""
+"""Losses; they take tensors, logits or feature maps, never a network or a trainer."""
 
-from monai_sr.losses.adversarial import SigmoidBCELoss
+from monai_sr.losses.adversarial import AdversarialLoss, RelativisticAverageLoss
 from monai_sr.losses.composite import WeightedLosses
+from monai_sr.losses.perceptual import FeatureLoss
 
-__all__ = ["SigmoidBCELoss", "WeightedLosses"]
+__all__ = ["AdversarialLoss", "FeatureLoss", "RelativisticAverageLoss", "WeightedLosses"]

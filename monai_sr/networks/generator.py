@@ -37,6 +37,9 @@ class UNetGenerator(nn.Module):
         unit: ``"residual"`` units, or ``"plain"`` convolution + norm + activation as in the 2-D GAN papers.
         output: ``"residual"`` adds to the start; ``"tanh"`` replaces it by (tanh + 1) / 2, in [0, 1].
 
+    With one image channel and no condition it is a network of the literature that sees the interpolated volume alone; of
+    a full input it takes just that, and no step towards the data belongs to it.
+
     Attributes:
         size_multiple: spatial sizes must be multiples of it.
         receptive_field: voxels to either side that can influence an output voxel.
@@ -66,6 +69,9 @@ class UNetGenerator(nn.Module):
         if len(channels) != len(blocks) or len(channels) < 1:
             raise ValueError(f"channels {tuple(channels)} and blocks {tuple(blocks)} must name the same levels")
         self.spatial_dims = spatial_dims
+        self.factors: tuple[int, ...] = ()
+        self.sees_interpolation_only = image_channels == 1 and condition_channels == 0
+        self.consistency = not self.sees_interpolation_only
         self.stem = stem
         self.output = output
         self.size_multiple = stem * 2 ** (len(channels) - 1)
@@ -145,6 +151,8 @@ class UNetGenerator(nn.Module):
         for n in x.shape[2:]:
             if n % self.size_multiple != 0:
                 raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {x.shape[2:]}")
+        if self.sees_interpolation_only and x.shape[1] > 1:
+            x = x[:, 1:2]
         h = self.head_in(self.detail_stem(x))
         skips: list[torch.Tensor] = []
         # TorchScript knows no strict zip; __init__ has built the lists from the same levels
