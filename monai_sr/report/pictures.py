@@ -14,11 +14,13 @@ import numpy.typing as npt
 from monai_sr.io import Volume, atomic_path
 from monai_sr.report.place import Place, Region, body_place
 from monai_sr.report.planes import PlaneName, sections
+from monai_sr.report.preview import LUNG_HU, SOFT_TISSUE_HU
 
-__all__ = ["Picture", "PicturePlane", "load_picture", "picture_of", "picture_place", "save_picture"]
+__all__ = ["Picture", "PicturePlane", "load_picture", "picture_of", "picture_place", "picture_window", "save_picture"]
 
 _LARGEST = 256  # voxels of the truth along an edge of a picture
 _LEVELS = 4000  # grey values over the range of a picture: finer than its noise, coarse enough to compress
+_AIR_HU = -950.0
 _EDGE = 0.1  # share of the region at either end in which no slice is taken: little is to be seen there
 
 
@@ -169,3 +171,18 @@ def load_picture(path: Path) -> Picture:
                 )
             )
     return Picture(header["modality"], tuple(header["spacing"]), tuple(planes))
+
+
+def picture_window(picture: Picture) -> tuple[float, float]:
+    """Black and white for a picture and all others of the same problem.
+
+    CT: lung where a quarter of what is not air around the body is lung, else soft tissue. Other: the 0.5th to the
+    99.8th percentile.
+    """
+    values = np.concatenate([plane.images.ravel() for plane in picture.planes])
+    if picture.modality == "CT":
+        inside = values[values > _AIR_HU]
+        lung = inside.size > 0 and float(np.mean(inside < -500.0)) > 0.25
+        return LUNG_HU if lung else SOFT_TISSUE_HU
+    low, high = (float(p) for p in np.percentile(values, (0.5, 99.8)))
+    return (low, high) if high > low else (low - 1.0, low + 1.0)

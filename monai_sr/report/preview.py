@@ -17,12 +17,12 @@ from monai_sr.io import Modality, Volume, atomic_path
 from monai_sr.report.place import body_place, coarse
 from monai_sr.report.planes import PLANES, Section, sections
 
-__all__ = ["RESEARCH_ONLY", "display_window", "write_preview"]
+__all__ = ["LUNG_HU", "RESEARCH_ONLY", "SOFT_TISSUE_HU", "display_window", "write_preview"]
 
 RESEARCH_ONLY = "Research only. Not for diagnosis."
 
-_SOFT_TISSUE_HU = (-160.0, 240.0)  # window 400, level 40
-_LUNG_HU = (-1350.0, 150.0)  # window 1500, level -600
+SOFT_TISSUE_HU = (-160.0, 240.0)  # window 400, level 40
+LUNG_HU = (-1350.0, 150.0)  # window 1500, level -600
 _LUNG_SHARE = 0.25  # of the body mask: then the picture is of a chest
 
 
@@ -31,6 +31,8 @@ def write_preview(
 ) -> Path:
     """Draw volumes that cover the same field of view below each other and write a PNG, whole or not at all.
 
+    Photographs stand beside each other, see :func:`monai_sr.report.photo_preview.write_photo_preview`.
+
     Args:
         volumes: label and volume per row; window and place are chosen from the first, the acquired one.
         modality: decides the window.
@@ -38,6 +40,10 @@ def write_preview(
         title: one line; no patient data.
         overwrite: whether an existing file may be replaced.
     """
+    if modality == "photo":
+        from monai_sr.report.photo_preview import write_photo_preview
+
+        return write_photo_preview(volumes, path, title=title, overwrite=overwrite)
     low, high, window = display_window(volumes[0][1], modality)
     place, region = body_place(volumes[0][1], modality)
     rows = [(label, volume, sections(volume, place, region)) for label, volume in volumes]
@@ -67,13 +73,13 @@ def display_window(volume: Volume, modality: Modality) -> tuple[float, float, st
     """Black and white of the picture, and one phrase that says so.
 
     CT: soft tissue (width 400, level 40 HU), or lung (1500, -600) where a quarter of the body is air. MR: the 0.5th to
-    the 99.8th percentile inside the body.
+    the 99.8th percentile inside the body. Photograph: black to white of its file.
     """
     sample = coarse(volume)
     if modality == "CT":
         mask = body_mask(sample, modality)
         lung = float(np.mean(sample[mask] < -500.0)) > _LUNG_SHARE
-        low, high = _LUNG_HU if lung else _SOFT_TISSUE_HU
+        low, high = LUNG_HU if lung else SOFT_TISSUE_HU
         unit = " HU"
     else:
         try:
