@@ -18,7 +18,9 @@ _RESULTS = ("preview.png", "run.json", "dicom")
 
 def is_result(name: str, case: str) -> bool:
     """Whether an entry of a case's folder is ours to replace: volumes and maps named after it, and the fixed names."""
-    return name in _RESULTS or (name.startswith(f"{case}_") and name.endswith((".nii", ".nii.gz")))
+    if name in _RESULTS or name in (f"{case}_sr.png", f"{case}_sr.tif"):
+        return True
+    return name.startswith(f"{case}_") and name.endswith((".nii", ".nii.gz"))
 
 
 def refuse_existing(folder: Path, case: str, *, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ import typer
 from monai_sr.cli.batch import Batch, Progress, gather_cases
 from monai_sr.cli.console import Console, choose_console, silence_libraries
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
+from monai_sr.cli.photo_options import photo_options
 from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
 from monai_sr.io import Volume
 
@@ -23,7 +25,9 @@ def upscale(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT...", exists=True, help="NIfTI file, folder with DICOM series, or folder of cases."
+            metavar="INPUT...",
+            exists=True,
+            help="NIfTI file, folder with DICOM series, photograph (PNG, JPEG, TIFF), or folder of cases.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Output folder: OUT/<case>/...")],
@@ -39,7 +43,11 @@ def upscale(
         ),
     ] = "auto",
     scale: Annotated[
-        str | None, typer.Option(metavar="X,Y,Z", help="Factor per array axis (1.1 to 6, or 1) instead of a spacing.")
+        str | None,
+        typer.Option(
+            metavar="X,Y,Z|X,Y",
+            help="Factor per array axis (1.1 to 6, or 1) instead of a spacing; for photographs two, and needed.",
+        ),
     ] = None,
     exact_spacing: Annotated[
         bool, typer.Option("--exact-spacing", help="Keep the spacing exact rather than the field of view.")
@@ -55,7 +63,7 @@ def upscale(
     ] = "default",
     profile: Annotated[
         Literal["box", "gaussian", "sinc", "kspace"] | None,
-        typer.Option(help="Slice profile. Default: CT box, MR Gaussian."),
+        typer.Option(help="Slice profile. Default: CT and photographs box, MR Gaussian."),
     ] = None,
     slice_thickness: Annotated[
         float | None,
@@ -79,9 +87,9 @@ def upscale(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Super-resolve CT or MR scans along their coarse axes. Research only, not for diagnosis.
+    """Super-resolve CT or MR scans along their coarse axes, or photographs. Research only, not for diagnosis.
 
-    Each case gets a folder: OUT/<case>/<case>_sr.nii.gz or OUT/<case>/dicom/, preview.png and run.json.
+    Each case gets a folder: OUT/<case>/<case>_sr.nii.gz (or dicom/, or <case>_sr.png), preview.png and run.json.
 
     Exit codes: 0 all done; 3 a case failed or was refused, the others are written; 2 wrong command line or no such
     path; 4 environment (disk full, device absent, weights missing); 130 interrupted.
@@ -147,11 +155,26 @@ def run_upscale(
     cases = gather_cases(inputs, out, affine=affine)
     if not cases:
         raise typer.BadParameter("everything there is a result of an earlier run in OUT", param_hint="INPUT...")
-    network = prepare(model, device)
-    from monai_sr.inference import super_resolve
+    loaded: dict[Path, SRModel] = {}
+
+    def network(modality: str | None) -> SRModel | str:
+        return prepare(model, device, modality, loaded)
+
+    for photo in {
+        case.kind == "photo" for case in cases
+    }:  # a missing model is found before the first case, not after it
+        network("photo" if photo else options.get("modality"))
+    from monai_sr.inference import super_resolve, super_resolve_photo
+    from monai_sr.io.photo import Photo
 
     def resolve(volume: Volume, progress: Progress) -> SRResult:
-        return super_resolve(volume, model=network, device=device, progress=progress, **options)
+        common: dict[str, Any] = {"device": device, "progress": progress}
+        if isinstance(volume.source, Photo):
+            photo = replace(volume.source, name=volume.name)
+            own = photo_options(volume.name, options, affine)
+            return super_resolve_photo(photo, model=network("photo"), **common, **own)[1]
+        modality = options.get("modality") or volume.modality
+        return super_resolve(volume, model=network(modality), **common, **options)
 
     batch = Batch(
         resolve=resolve,
@@ -165,8 +188,16 @@ def run_upscale(
     return batch.run(cases)
 
 
-def prepare(model: str, device: str) -> SRModel | str:
-    """Load the network once for all cases, and fail before the first one if it or the device is not there.
+def prepare(
+    model: str, device: str, modality: str | None = None, loaded: dict[Path, SRModel] | None = None
+) -> SRModel | str:
+    """Load a network, and fail before the first case if it or the device is not there.
+
+    Args:
+        model: name, path, ``"default"`` or ``"none"``.
+        device: as on the command line.
+        modality: of which the default model is wanted.
+        loaded: networks by file; one that is there is not loaded again, and a new one is entered.
 
     Raises:
         typer.BadParameter: if there is no such model.
@@ -183,12 +214,17 @@ def prepare(model: str, device: str) -> SRModel | str:
     except (DeviceError, ModelError) as error:
         raise EnvironmentProblemError(str(error)) from None
     try:
-        record = find_model(model)
+        record = find_model(model, modality)
     except ModelError as error:
         if model == "default":
             raise EnvironmentProblemError(f"the default model is not installed: {error}") from None
         raise typer.BadParameter(str(error), param_hint="--model") from None
+    if loaded is not None and record.file in loaded:
+        return loaded[record.file]
     try:
-        return load_model(record)
+        network = load_model(record)
     except ModelError as error:
         raise EnvironmentProblemError(str(error)) from None
+    if loaded is not None:
+        loaded[record.file] = network
+    return network

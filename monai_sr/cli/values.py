@@ -25,17 +25,17 @@ def parse_spacing(text: str) -> str | float | Triple:
     return values[0] if len(values) == 1 else (values[0], values[1], values[2])
 
 
-def parse_scale(text: str | None) -> Triple | None:
-    """``X,Y,Z``: factor per array axis.
+def parse_scale(text: str | None) -> tuple[float, ...] | None:
+    """``X,Y,Z``: factor per array axis of a scan; ``X,Y``: of a photograph.
 
     Example:
-        >>> parse_scale("1,1,4")
-        (1.0, 1.0, 4.0)
+        >>> parse_scale("1,1,4"), parse_scale("4,4")
+        ((1.0, 1.0, 4.0), (4.0, 4.0))
     """
     if text is None:
         return None
-    x, y, z = _positive_numbers(text, "--scale", "three numbers like 1,1,4", counts=(3,))
-    return x, y, z
+    form = "three numbers like 1,1,4, or two like 4,4 for photographs"
+    return tuple(_positive_numbers(text, "--scale", form, counts=(2, 3)))
 
 
 def parse_device(text: str) -> str:

@@ -97,7 +97,7 @@ def _factors(name: str, scale: Sequence[float] | None, allow_downsample: bool) -
             raise InputError(f"{name}: a factor of {factor:g} is above the limit of {high:g}; ask for a smaller one")
     if all(0.999 <= factor < low for factor in scale):
         raise InputError(
-            f"{name}: --scale {_listed(scale)} leaves the photograph as it is; ask for a factor from {low:g} to {high:g}"
+            f"{name}: --scale {_listed(scale)} leaves the photograph as it is; ask for factors of {low:g} to {high:g}"
         )
     return float(scale[0]), float(scale[1]), 1.0
 

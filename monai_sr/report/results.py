@@ -1,4 +1,4 @@
-"""What the folder of a case holds: the volume in its format, ``preview.png`` and ``run.json``."""
+"""What the folder of a case holds: the volume or photograph in its format, ``preview.png`` and ``run.json``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import monai_sr
 from monai_sr.inference import SRResult
 from monai_sr.io import InputError, Volume, write_volume
+from monai_sr.io.photo import Photo, write_photo
 from monai_sr.report.preview import RESEARCH_ONLY, write_preview
 from monai_sr.report.run_record import write_run_record
 
@@ -21,12 +22,18 @@ __all__ = ["OutputFormat", "derivation", "in_words", "output_format", "write_res
 OutputFormat = Literal["same", "nifti", "dicom"]
 
 
-def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dicom"]:
+def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dicom", "photo"]:
     """The format to write; ask before the work, not after it.
 
     Raises:
-        InputError: if DICOM is wanted of a scan that did not come from DICOM.
+        InputError: if DICOM is wanted of a scan that did not come from DICOM, or a scan's format of a photograph.
     """
+    if isinstance(source.source, Photo):
+        if wanted != "same":
+            raise InputError(
+                f"{source.name}: a photograph is written as PNG or TIFF, not as {wanted}; leave --format {wanted} away"
+            )
+        return "photo"
     derived = source.source is not None and source.source.format == "dicom"
     if wanted == "dicom" and not derived:
         raise InputError(
@@ -43,9 +50,9 @@ def write_results(
     """Write all of a case into an empty folder.
 
     Args:
-        result: of ``super_resolve``.
+        result: of ``super_resolve``, or for a photograph that of ``super_resolve_photo``.
         folder: an existing folder; nothing in it is replaced.
-        case: name of the case: ``<case>_sr.nii.gz``, or the series in ``dicom/``.
+        case: name of the case: ``<case>_sr.nii.gz``, ``<case>_sr.png`` or ``.tif``, or the series in ``dicom/``.
         format: file format of the volume.
         facts: more for ``run.json``; its ``seconds`` are added to those of the report.
 
@@ -53,7 +60,10 @@ def write_results(
         Names of the results in ``folder``.
     """
     began = time.perf_counter()
-    if output_format(result.acquired, format) == "dicom":
+    photo = result.volume.source
+    if output_format(result.acquired, format) == "photo" and isinstance(photo, Photo):
+        volume = write_photo(photo, folder / f"{case}_sr{photo.suffix}")
+    elif output_format(result.acquired, format) == "dicom":
         volume = folder / "dicom"
         write_volume(result.volume, volume, format="dicom", derivation=derivation(result))
     else:
@@ -76,8 +86,10 @@ def write_results(
 
 def in_words(result: SRResult) -> str:
     """``x4 axis 2, 1 x 1 x 1 mm, model ct_mr_small_l1``; without network where it had no part."""
-    spacing = " x ".join(f"{s:.3g}" for s in result.volume.geometry.spacing)
     method = f"model {result.report['model']['name']}" if _learned(result) else "without network"
+    if result.volume.modality == "photo":
+        return f"{_factors(result)}, {result.volume.array.shape[0]} x {result.volume.array.shape[1]} pixels, {method}"
+    spacing = " x ".join(f"{s:.3g}" for s in result.volume.geometry.spacing)
     return f"{_factors(result)}, {spacing} mm, {method}"
 
 

@@ -29,7 +29,7 @@ def test_spacings_that_are_none(text):
         parse_spacing(text)
 
 
-@pytest.mark.parametrize("text", ["4", "1,1", "auto", "1,1,nan", "1,1,0"])
+@pytest.mark.parametrize("text", ["4", "1,1,1,1", "auto", "1,1,nan", "1,0"])
 def test_scales_that_are_none(text):
     with pytest.raises(typer.BadParameter, match="--scale takes"):
         parse_scale(text)
