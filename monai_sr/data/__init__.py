@@ -1,7 +1,8 @@
 """Finding cases, splitting them by subject, drawing samples."""
 
 from monai_sr.data.dataset import SeededPatchDataset
-from monai_sr.data.pairing import find_pairs, find_scans, subject_of
+from monai_sr.data.pairing import find_pairs, find_photos, find_scans, subject_of
+from monai_sr.data.photos import export_photos
 from monai_sr.data.prepare import prepare_cases
 from monai_sr.data.sampling import StepSampler
 from monai_sr.data.simulate import default_profile, thicken
@@ -12,7 +13,9 @@ __all__ = [
     "Split",
     "StepSampler",
     "default_profile",
+    "export_photos",
     "find_pairs",
+    "find_photos",
     "find_scans",
     "make_split",
     "prepare_cases",

@@ -6,16 +6,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from monai_sr.io.files import NIFTI_SUFFIXES, nifti_stem
+from monai_sr.io.files import NIFTI_SUFFIXES, PHOTO_SUFFIXES, nifti_stem
 from monai_sr.io.volume import InputError
 from monai_sr.keys import HR, LR
 
-__all__ = ["Case", "find_pairs", "find_scans", "subject_of"]
+__all__ = ["Case", "find_pairs", "find_photos", "find_scans", "subject_of"]
 
 Case = dict[str, str]
 """``name`` (path below the data folder, with ``/``), ``subject``, and paths under ``HR`` and, for pairs, ``LR``."""
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _BIDS_SUBJECT = re.compile(r"(?:^|[/_])sub-([A-Za-z0-9]+)")
 
 
@@ -39,6 +38,23 @@ def find_scans(folder: Path) -> list[Case]:
         InputError: if the folder does not exist or holds no volume.
     """
     return [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in _scans(folder).items()]
+
+
+def find_photos(folder: Path) -> list[Case]:
+    """All photographs below a folder, each the truth of one case; hidden files and folders do not count.
+
+    Raises:
+        InputError: if the folder does not exist or holds no PNG, JPEG or TIFF file.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no such folder: {folder}")
+    names = {path: path.relative_to(folder) for path in _image_files(folder)}
+    found = {
+        name.as_posix(): path for path, name in names.items() if not any(part.startswith(".") for part in name.parts)
+    }
+    if not found:
+        raise InputError(f"{folder} holds no photograph ({', '.join(PHOTO_SUFFIXES)})")
+    return [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in found.items()]
 
 
 def find_pairs(folder: Path) -> list[Case]:
@@ -72,8 +88,11 @@ def _scans(folder: Path) -> dict[str, Path]:
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    images = (p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _IMAGE_SUFFIXES and p.is_file())
-    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in images}
+    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in _image_files(folder)}
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file()]
 
 
 def _few(names: Iterable[str], limit: int = 5) -> str:

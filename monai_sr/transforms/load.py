@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -10,9 +11,24 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from monai_sr.io import read_volume
+from monai_sr.io import Volume, read_volume
 
-__all__ = ["LoadVolumed"]
+__all__ = ["LoadVolumed", "as_tensor"]
+
+
+def as_tensor(volume: Volume) -> MetaTensor:
+    """``(1, X, Y, Z)`` with the facts in ``meta`` that the transforms of this package ask for."""
+    return MetaTensor(
+        torch.from_numpy(volume.array)[None],
+        affine=torch.from_numpy(volume.geometry.affine.copy()),
+        meta={
+            "modality": volume.modality,
+            "spacing": volume.geometry.spacing,
+            "slice_axis": volume.slice_axis,
+            "slice_thickness_mm": volume.slice_thickness_mm,
+            "name": volume.name,
+        },
+    )
 
 
 class LoadVolumed(MapTransform):
@@ -47,15 +63,5 @@ class LoadVolumed(MapTransform):
         d = dict(data)
         for key in self.key_iterator(d):
             volume = read_volume(d[key], affine=self.affine)
-            d[key] = MetaTensor(
-                torch.from_numpy(volume.array)[None],
-                affine=torch.from_numpy(volume.geometry.affine.copy()),
-                meta={
-                    "modality": self.modality or volume.modality,
-                    "spacing": volume.geometry.spacing,
-                    "slice_axis": volume.slice_axis,
-                    "slice_thickness_mm": volume.slice_thickness_mm,
-                    "name": volume.name,
-                },
-            )
+            d[key] = as_tensor(volume if self.modality is None else replace(volume, modality=self.modality))
         return d

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_sr.data import find_pairs, find_scans, subject_of
+from monai_sr.data import find_pairs, find_photos, find_scans, subject_of
 from monai_sr.io import InputError
 from monai_sr.keys import HR, LR
 
@@ -55,3 +55,17 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "LR/a.nii").unlink()
     with pytest.raises(InputError, match="holds neither volumes nor images"):
         find_pairs(tmp_path)
+
+
+def test_photographs_are_truths(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a.tif", "deeper/a.jpg", ".hidden/c.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    cases = find_photos(tmp_path)
+    assert [case["name"] for case in cases] == ["a.tif", "b.PNG", "deeper/a.jpg"]
+    assert cases[1] == {"name": "b.PNG", "subject": "b", HR: str(tmp_path / "b.PNG")}
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no such folder"):
+        find_photos(tmp_path / "none")
+    with pytest.raises(InputError, match="holds no photograph"):
+        find_photos(tmp_path / "empty")
