@@ -1,6 +1,6 @@
 """MONAI dictionary transforms around the parts of this package."""
 
-from monai_sr.transforms.image import LoadGreyImaged
+from monai_sr.transforms.image import LoadGreyImaged, LoadPhotod
 from monai_sr.transforms.intensity import NormalizeScand
 from monai_sr.transforms.load import LoadVolumed
 from monai_sr.transforms.pair import RandPairedPatchd, RestorePaird
@@ -10,6 +10,7 @@ from monai_sr.transforms.simulate import RandSimulatePatchd
 __all__ = [
     "DescribeScand",
     "LoadGreyImaged",
+    "LoadPhotod",
     "LoadVolumed",
     "NormalizeScand",
     "RandPairedPatchd",
