@@ -58,6 +58,7 @@ class Batch:
         console: where events go.
         format: file format of the results.
         overwrite: whether results that exist are replaced.
+        report: whether every case gets a page to look at.
         options: what the user asked for, for ``run.json``.
         debug: show tracebacks on standard error.
     """
@@ -67,6 +68,7 @@ class Batch:
     console: Console
     format: OutputFormat = "same"
     overwrite: bool = False
+    report: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     debug: bool = False
 
@@ -117,7 +119,7 @@ class Batch:
         self._stage(case.name, "write", 0.0)
         facts = {"options": self.options, "seconds": {"read": read}}
         with case_folder(folder, case.name, overwrite=self.overwrite) as staging:
-            outputs = write_results(result, staging, case.name, format=self.format, facts=facts)
+            outputs = write_results(result, staging, case.name, format=self.format, facts=facts, report=self.report)
         self.console.emit(
             "done",
             case=case.name,

@@ -13,7 +13,7 @@ from monai_sr.io import InputError
 
 __all__ = ["case_folder", "is_result", "refuse_existing"]
 
-_RESULTS = ("preview.png", "run.json", "dicom")
+_RESULTS = ("preview.png", "report.html", "run.json", "dicom")
 
 
 def is_result(name: str, case: str) -> bool:

@@ -78,6 +78,9 @@ def upscale(
     format: Annotated[
         Literal["same", "nifti", "dicom"], typer.Option(help="File format of the results; same: as read.")
     ] = "same",
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html: before and after, what was added, all facts.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")] = "auto",
     tile: Annotated[
@@ -119,6 +122,7 @@ def upscale(
             device=parse_device(device),
             affine=affine,
             format=format,
+            report=report,
             overwrite=overwrite,
             debug=debug,
         )
@@ -135,6 +139,7 @@ def run_upscale(
     device: str = "auto",
     affine: Literal["sform", "qform"] | None = None,
     format: Literal["same", "nifti", "dicom"] = "same",
+    report: bool = False,
     overwrite: bool = False,
     debug: bool = False,
 ) -> ExitCode:
@@ -149,6 +154,7 @@ def run_upscale(
         device: as ``super_resolve`` takes it.
         affine: which affine of a NIfTI file holds where it states two.
         format: file format of the results.
+        report: whether every case gets ``report.html``.
         overwrite: whether results that exist are replaced.
         debug: show tracebacks.
     """
@@ -182,6 +188,7 @@ def run_upscale(
         console=console,
         format=format,
         overwrite=overwrite,
+        report=report,
         options={"model": model, "device": device, "affine": affine, "format": format, **options},
         debug=debug,
     )

@@ -1,4 +1,4 @@
-"""What the folder of a case holds: the volume or photograph in its format, ``preview.png`` and ``run.json``."""
+"""What the folder of a case holds: the volume or photograph in its format, ``preview.png``, ``run.json``, a page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,13 @@ def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dic
 
 
 def write_results(
-    result: SRResult, folder: Path, case: str, *, format: OutputFormat = "same", facts: Mapping[str, Any] | None = None
+    result: SRResult,
+    folder: Path,
+    case: str,
+    *,
+    format: OutputFormat = "same",
+    facts: Mapping[str, Any] | None = None,
+    report: bool = False,
 ) -> list[str]:
     """Write all of a case into an empty folder.
 
@@ -55,6 +61,7 @@ def write_results(
         case: name of the case: ``<case>_sr.nii.gz``, ``<case>_sr.png`` or ``.tif``, or the series in ``dicom/``.
         format: file format of the volume.
         facts: more for ``run.json``; its ``seconds`` are added to those of the report.
+        report: whether to write ``report.html`` too, a page to look at.
 
     Returns:
         Names of the results in ``folder``.
@@ -72,16 +79,21 @@ def write_results(
     rows = [("acquired", result.acquired), ("super-resolved" if _learned(result) else "interpolated", result.volume)]
     title = f"{case}: {in_words(result)}"
     preview = write_preview(rows, result.report["modality"], folder / "preview.png", title=title)
+    outputs = [volume.name, preview.name]
+    if report:
+        from monai_sr.report.case_report import write_case_report  # what it loads is needed for nothing else
+
+        outputs.append(write_case_report(folder / "report.html", result, title=title).name)
     facts = dict(facts or {})
     seconds = {**result.report["seconds"], **facts.pop("seconds", {}), "write": time.perf_counter() - began}
     record = {
         **result.report,
         **facts,
         "intended_use": RESEARCH_ONLY,
-        "outputs": [volume.name, preview.name],
+        "outputs": outputs,
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
     }
-    return [volume.name, preview.name, write_run_record(record, folder / "run.json").name]
+    return [*outputs, write_run_record(record, folder / "run.json").name]
 
 
 def in_words(result: SRResult) -> str:
