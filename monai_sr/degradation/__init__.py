@@ -11,6 +11,7 @@ from monai_sr.degradation.conditioning import (
 from monai_sr.degradation.operator import NoiseKind, add_noise, degradation_matrix, degrade
 from monai_sr.degradation.profiles import ProfileKind, SliceProfile
 from monai_sr.degradation.sampling import Degradation, DegradationSampler
+from monai_sr.degradation.total_variation import total_variation, tv_weight
 
 __all__ = [
     "CONDITION_CHANNELS",
@@ -29,5 +30,7 @@ __all__ = [
     "generator_input",
     "residual",
     "start_volume",
+    "total_variation",
+    "tv_weight",
     "with_conditions",
 ]
