@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import fmean, stdev
 from typing import Any
 
@@ -164,10 +165,10 @@ class Comparison:
         pairs = self.gains(method, rows, over)
         if not pairs or method == over:
             return None
-        values = [value for _, value in pairs]
-        groups = [str(row.get("subject") or row.get("case")) for row, _ in pairs]
+        values = tuple(value for _, value in pairs)
+        groups = tuple(str(row.get("subject") or row.get("case")) for row, _ in pairs)
         low, high = _ends(values, groups)
-        return Gain(fmean(values), low, high, tuple(values))
+        return Gain(fmean(values), low, high, values)
 
     def best(self) -> str | None:
         """The method that gains most over cubic on average; a learned one if there is any."""
@@ -208,7 +209,8 @@ def spread(values: Sequence[float]) -> float | None:
     return stdev(values) if len(values) > 1 else None
 
 
-def _ends(values: Sequence[float], groups: Sequence[str]) -> tuple[float | None, float | None]:
+@lru_cache(maxsize=4096)  # tables and figures ask for the same ones, and each takes thousands of draws
+def _ends(values: tuple[float, ...], groups: tuple[str, ...]) -> tuple[float | None, float | None]:
     interval = paired_interval(values, groups=groups)
     return number(interval.low), number(interval.high)  # none for one subject: it says nothing of others
 
