@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,8 +142,9 @@ def write_photo(photo: Photo, path: Path, *, overwrite: bool = False) -> Path:
             write_wide_png(samples, temporary, icc=photo.icc, dpi=photo.dpi)
         else:
             image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-            extra = {} if photo.dpi is None else {"dpi": photo.dpi}
-            image.save(temporary, format="PNG", icc_profile=photo.icc, **extra)
+            extra: dict[str, Any] = {} if photo.dpi is None else {"dpi": photo.dpi}
+            # level 4: two and a half times as fast as the usual 6, and the file is 5 % larger
+            image.save(temporary, format="PNG", compress_level=4, icc_profile=photo.icc, **extra)
     return path
 
 

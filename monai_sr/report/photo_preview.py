@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,12 @@ def write_photo_preview(
 
 def _middle(volume: Volume, shares: tuple[float, float]) -> npt.NDArray[np.float32]:
     """``(rows, columns)``, or with RGB behind: the given shares of the width and the height."""
-    if isinstance(volume.source, Photo) and volume.source.chroma is not None:
-        whole = volume.source.samples()[..., :3]
-    else:
-        whole = volume.array[..., 0].T
     window = []
-    for n, share in zip(whole.shape[:2], (shares[1], shares[0]), strict=True):
+    for n, share in zip(volume.array.shape, shares, strict=False):
         length = max(round(n * share), 1)
         window.append(slice((n - length) // 2, (n - length) // 2 + length))
-    return whole[window[0], window[1]]
+    across, down = window
+    luma = volume.array[across, down]
+    if not isinstance(volume.source, Photo) or volume.source.chroma is None:
+        return luma[..., 0].T
+    return replace(volume.source, luma=luma, chroma=volume.source.chroma[:, across, down], alpha=None).samples()
