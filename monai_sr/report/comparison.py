@@ -224,7 +224,7 @@ def _rest(row: Row, variable: str) -> str:
         words.append(str(row["profile"]))
     for key, unit in (("noise", " % noise"), ("width", " spacings wide"), ("width_error", " width error")):
         value = number(row.get(key))
-        if key != variable and value is not None:
+        if key != variable and value is not None and (key, value) not in (("width", 1.0), ("width_error", 0.0)):
             words.append(
                 "clean" if key == "noise" and value == 0 else f"{100 * value if key == 'noise' else value:g}{unit}"
             )

@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 _NOT_A_CURVE = ("step", "epoch", "seconds_per_step", "learning_rate")
 _VARIABLES = {
     "noise": "noise, % of the intensity range",
-    "width": "slice thickness, spacings",
+    "width": "true width of the slice profile, spacings",
     "width_error": "error of the assumed slice thickness",
 }
 
@@ -192,9 +192,10 @@ def _frc(row: Row) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | 
         return None
     frequency = np.asarray(curve.get("frequency") or [], dtype=np.float64)
     correlation = np.asarray(curve.get("correlation") or [], dtype=np.float64)
-    if frequency.size < 2 or frequency.size != correlation.size or not np.isfinite(correlation).all():
+    if frequency.size != correlation.size:
         return None
-    return frequency, correlation
+    known = np.isfinite(frequency) & np.isfinite(correlation)  # a ring may be empty
+    return (frequency[known], correlation[known]) if known.sum() > 1 else None
 
 
 def _means(rows: Sequence[Mapping[str, float]], name: str, key: str) -> tuple[list[float], list[float]]:
