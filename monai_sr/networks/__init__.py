@@ -2,6 +2,7 @@
 
 from monai_sr.networks.baselines.attention import AttentionSRResNet
 from monai_sr.networks.baselines.autoencoder import SRAutoencoder
+from monai_sr.networks.baselines.dictionary import CoupledDictionary
 from monai_sr.networks.baselines.progressive import ProgressiveSR
 from monai_sr.networks.baselines.rrdb import RRDBNet
 from monai_sr.networks.baselines.srcnn import SRCNN
@@ -14,6 +15,7 @@ __all__ = [
     "EDSR",
     "SRCNN",
     "AttentionSRResNet",
+    "CoupledDictionary",
     "ProgressiveSR",
     "RRDBNet",
     "SRAutoencoder",
