@@ -26,6 +26,7 @@ __all__ = ["write_case_report"]
 
 _SLICES = 9
 _SLIDER_BYTES = 8_000_000
+_CUT = "of the values as written; per axis below: before those under the lowest acquired value were cut"
 _UNITS = {"CT": "HU", "photo": "of full scale"}
 
 
@@ -57,6 +58,11 @@ def write_case_report(path: Path, result: SRResult, *, title: str) -> Path:
     residual = None if missed is None else cut(missed, 1)
     content = slider(layers, (low, high), left="acquired", right="result", budget=_SLIDER_BYTES)
     del content["bytes"]
+    unit = _UNITS.get(str(acquired.modality), "units")
+    facts = _facts(report)
+    if missed is not None:
+        rms = float(np.sqrt(np.mean(np.square(missed.array, dtype=np.float64))))
+        facts.append(("left unexplained", f"{rms:.4g} {unit} rms {_CUT}"))
     return write_page(
         "case.html.j2",
         path,
@@ -65,10 +71,10 @@ def write_case_report(path: Path, result: SRResult, *, title: str) -> Path:
         window=window,
         warnings=[str(text) for text in report.get("warnings", [])],
         notes=[str(text) for text in report.get("notes", [])],
-        facts=_facts(report),
+        facts=facts,
         axes=_table(report["axes"]),
         seconds=[(stage, f"{value:.2f} s") for stage, value in report.get("seconds", {}).items()],
-        unit=_UNITS.get(str(acquired.modality), "units"),
+        unit=unit,
         **_panels(layers, residual, low, high),
     )
 
