@@ -3,6 +3,7 @@
 from monai_sr.engines.case_engines import QualityEvaluator, UpscaleEvaluator, case_dataset, open_model
 from monai_sr.engines.checkpoint import Checkpointer, latest_checkpoint
 from monai_sr.engines.config import ConfigRefused, check_config, find_bundle_root, running_config
+from monai_sr.engines.dictionary_fit import fit_dictionary
 from monai_sr.engines.distributed import average_gradients, start_processes, stop_processes
 from monai_sr.engines.evaluate import evaluate
 from monai_sr.engines.handlers import CollapseWarning, LossLog, Progress
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "export_weights",
     "find_bundle_root",
+    "fit_dictionary",
     "fix_numerics",
     "image_panel",
     "latest_checkpoint",

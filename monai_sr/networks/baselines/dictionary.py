@@ -36,7 +36,7 @@ class CoupledDictionary(nn.Module):
         patch: edge of a patch in voxels.
         stride: voxels between patches; at most ``patch``.
         nonzeros: atoms that a patch is made of.
-        components: principal components of the features.
+        components: principal components of the features, at most as many as there are features.
 
     Attributes:
         size_multiple: spatial sizes must be multiples of it: patches lie on the same places in every tile.
@@ -60,7 +60,7 @@ class CoupledDictionary(nn.Module):
         patch: int = 4,
         stride: int = 2,
         nonzeros: int = 3,
-        components: int = 30,
+        components: int = 60,
     ) -> None:
         super().__init__()
         if not 1 <= stride <= patch:
@@ -73,6 +73,7 @@ class CoupledDictionary(nn.Module):
         self.receptive_field = patch - 1 + _FILTER_REACH
         self._margin = stride * -(-(patch - stride) // stride)  # so that edge voxels lie in as many patches as others
         voxels = patch**spatial_dims
+        components = min(components, 2 * spatial_dims * voxels)
         self.register_buffer("projection", torch.zeros(components, 2 * spatial_dims * voxels))
         self.register_buffer("lr_atoms", torch.zeros(atoms, components))
         self.register_buffer("hr_atoms", torch.zeros(atoms, voxels))
