@@ -20,7 +20,9 @@ from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 
 __all__ = ["total_variation", "tv_weight"]
 
-_INNER_STEPS = 5  # of the proximal map; 20 change the gain over cubic by less than 0.1 dB at the weights of tv_weight
+# Of the proximal map; the weight is measured with it. 20 take three times as long, and on one CT and three MR crops gave
+# 0.3 dB more on the CT at 2 % noise, and nothing on MR.
+_INNER_STEPS = 5
 
 
 def tv_weight(noise: float) -> float:
