@@ -115,7 +115,7 @@ def main() -> None:
         crop=options.crop,
         affine="sform",
         device=options.device,
-        with_ssim=options.ssim,
+        measures="ssim" if options.ssim else "psnr",
         progress=show,
     )
     minutes = (time.perf_counter() - began) / 60

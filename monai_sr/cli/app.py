@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import monai_sr
+from monai_sr.cli.compare import compare
 from monai_sr.cli.evaluate import evaluate
 from monai_sr.cli.export import export
 from monai_sr.cli.info import info
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command(no_args_is_help=True)(upscale)
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(evaluate)
+app.command(no_args_is_help=True)(compare)
 app.command()(info)
 app.command(no_args_is_help=True)(export)
 

@@ -22,8 +22,8 @@ Row = dict[str, Any]
 def evaluate(
     data: Annotated[
         Path,
-        typer.Argument(
-            metavar="DIR", exists=True, file_okay=False, help="Folder of thin-slice volumes, or of HR/ and LR/ pairs."
+        typer.Option(
+            "--data", exists=True, file_okay=False, help="Folder of thin-slice volumes, or of HR/ and LR/ pairs."
         ),
     ],
     out: Annotated[
@@ -64,9 +64,9 @@ def evaluate(
     try:
         cases = find_pairs(data) if (data / "HR").is_dir() and (data / "LR").is_dir() else find_scans(data)
     except InputError as error:
-        raise typer.BadParameter(str(error), param_hint="DIR") from None
+        raise typer.BadParameter(str(error), param_hint="--data") from None
     if not cases:
-        raise typer.BadParameter(f"{data.name} holds no NIfTI file and no DICOM series", param_hint="DIR")
+        raise typer.BadParameter(f"{data.name} holds no NIfTI file and no DICOM series", param_hint="--data")
 
     def show(row: Row) -> None:
         if as_json:

@@ -29,6 +29,12 @@ def train(
     init: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Weights to start from, e.g. of the L1 stage.")
     ] = None,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Config of your own, laid over the presets. It is code: run no other's."
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps of the whole training.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of every random draw.")] = None,
     modality: Annotated[
@@ -45,7 +51,7 @@ def train(
     The same as python -m monai.bundle run training with these files as --config_file, which are printed first.
     """
     try:
-        files = config_files({"task": task, "model": model, "run": run})
+        files = [*config_files({"task": task, "model": model, "run": run}), *(config or [])]
     except ModelError as error:
         raise EnvironmentProblemError(str(error)) from None
     typer.echo("config " + " ".join(map(str, files)))

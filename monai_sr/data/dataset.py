@@ -15,6 +15,8 @@ __all__ = ["SeededPatchDataset"]
 class SeededPatchDataset(Dataset[dict[str, Any]]):
     """Endless random patches from prepared volumes; sample ``i`` is the same in every process and every run.
 
+    The transforms find the number of the sample under ``index``.
+
     Args:
         cases: prepared volumes, e.g. a ``monai.data.CacheDataset``.
         transform: random transforms; their state is set anew for every sample.
@@ -50,5 +52,5 @@ class SeededPatchDataset(Dataset[dict[str, Any]]):
         rng = np.random.default_rng([self.seed, index])
         case = self.cases[int(rng.choice(len(self.cases), p=self.probability))]
         self.transform.set_random_state(seed=int(rng.integers(2**31)))
-        sample: dict[str, Any] = self.transform(case)
+        sample: dict[str, Any] = self.transform({**case, "index": index})
         return sample

@@ -3,19 +3,22 @@
 from monai_sr.degradation.backprojection import backprojection_matrix, backprojection_steps, correct, residual
 from monai_sr.degradation.conditioning import (
     CONDITION_CHANNELS,
+    FACTOR_UNIT,
     IMAGE_CHANNELS,
     generator_input,
     start_volume,
     with_conditions,
 )
-from monai_sr.degradation.operator import NoiseKind, add_noise, degradation_matrix, degrade
+from monai_sr.degradation.operator import CoarseAxis, NoiseKind, add_noise, degradation_matrix, degrade
 from monai_sr.degradation.profiles import ProfileKind, SliceProfile
 from monai_sr.degradation.sampling import Degradation, DegradationSampler
 from monai_sr.degradation.total_variation import total_variation, tv_weight
 
 __all__ = [
     "CONDITION_CHANNELS",
+    "FACTOR_UNIT",
     "IMAGE_CHANNELS",
+    "CoarseAxis",
     "Degradation",
     "DegradationSampler",
     "NoiseKind",

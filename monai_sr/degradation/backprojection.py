@@ -6,13 +6,14 @@ and acts along one axis, so any number of steps is one matrix.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from monai_sr.degradation.operator import degradation_matrix
+from monai_sr.degradation.operator import CoarseAxis, degradation_matrix
 from monai_sr.degradation.profiles import SliceProfile
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 
@@ -43,11 +44,16 @@ def backprojection_matrix(grid: AxisGrid, profile: SliceProfile, steps: int) -> 
     return matrix
 
 
-def residual(x: torch.Tensor, y: torch.Tensor, grid: AxisGrid, profile: SliceProfile, axis: int) -> torch.Tensor:
+def residual(x: torch.Tensor, y: torch.Tensor, coarse: Iterable[CoarseAxis]) -> torch.Tensor:
     """``y - A x`` on the acquired grid: what the restored volume fails to explain of the acquired one."""
-    return y - apply_along(degradation_matrix(grid, profile), x, axis)
+    for axis, grid, profile in coarse:
+        x = apply_along(degradation_matrix(grid, profile), x, axis)
+    return y - x
 
 
-def correct(x: torch.Tensor, y: torch.Tensor, grid: AxisGrid, profile: SliceProfile, axis: int) -> torch.Tensor:
+def correct(x: torch.Tensor, y: torch.Tensor, coarse: Sequence[CoarseAxis]) -> torch.Tensor:
     """One step towards the data: ``x + U (y - A x)``."""
-    return x + apply_along(interpolation_matrix(grid), residual(x, y, grid, profile, axis), axis)
+    missed = residual(x, y, coarse)
+    for axis, grid, _ in coarse:
+        missed = apply_along(interpolation_matrix(grid), missed, axis)
+    return x + missed

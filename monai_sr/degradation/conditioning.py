@@ -1,6 +1,7 @@
 """What a generator is given: the restored start and what is known of the acquisition. Training and use share this.
 
-All in units of the intensity range (``monai_sr.intensity``), the axis that is being restored last.
+All in units of the intensity range (``monai_sr.intensity``); in a volume the axis that is being restored is the
+last one, in a slice both axes are.
 
 | channel | content |
 |---|---|
@@ -13,53 +14,65 @@ All in units of the intensity range (``monai_sr.intensity``), the axis that is b
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import torch
 
 from monai_sr.degradation.backprojection import backprojection_matrix, backprojection_steps
-from monai_sr.degradation.profiles import SliceProfile
-from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+from monai_sr.degradation.operator import CoarseAxis
+from monai_sr.grid import apply_along, interpolation_matrix
 
-__all__ = ["CONDITION_CHANNELS", "IMAGE_CHANNELS", "generator_input", "start_volume", "with_conditions"]
+__all__ = [
+    "CONDITION_CHANNELS",
+    "FACTOR_UNIT",
+    "IMAGE_CHANNELS",
+    "generator_input",
+    "start_volume",
+    "with_conditions",
+]
 
 IMAGE_CHANNELS = 2
 CONDITION_CHANNELS = 3
-_FACTOR_UNIT, _NOISE_UNIT = 4.0, 1.0 / 30.0  # bring every condition to the order of 1
+FACTOR_UNIT, _NOISE_UNIT = 4.0, 1.0 / 30.0  # bring every condition to the order of 1
 
 
-def start_volume(acquired: torch.Tensor, grid: AxisGrid, profile: SliceProfile, noise: float) -> torch.Tensor:
-    """Interpolate and back-project along the last axis, with as many steps as the noise allows.
+def start_volume(acquired: torch.Tensor, coarse: Iterable[CoarseAxis], noise: float) -> torch.Tensor:
+    """Interpolate and back-project along the coarse axes, with as many steps as the noise allows.
 
     Args:
-        acquired: ``(X, Y, n_lr)`` in any affine intensity scale.
-        grid: acquired and target grid of the last axis.
-        profile: slice profile of the acquisition.
+        acquired: in any affine intensity scale.
+        coarse: the axes that are to be restored.
         noise: standard deviation as a fraction of the intensity range.
 
     Returns:
-        ``(X, Y, n_hr)`` on the target grid.
+        The volume on the target grid.
     """
-    return apply_along(backprojection_matrix(grid, profile, backprojection_steps(noise)), acquired, -1)
+    for axis, grid, profile in coarse:
+        acquired = apply_along(backprojection_matrix(grid, profile, backprojection_steps(noise)), acquired, axis)
+    return acquired
 
 
-def generator_input(acquired: torch.Tensor, grid: AxisGrid, profile: SliceProfile, noise: float) -> torch.Tensor:
+def generator_input(acquired: torch.Tensor, coarse: Sequence[CoarseAxis], noise: float) -> torch.Tensor:
     """The channels of the table above, for a normalised acquired volume.
 
     Args:
-        acquired: ``(X, Y, n_lr)``, normalised.
-        grid: acquired and target grid of the last axis.
-        profile: slice profile of the acquisition.
+        acquired: ``(X, Y, Z)`` or a slice ``(X, Y)``, normalised.
+        coarse: the last axis of a volume, or both axes of a slice; factor and profile are those of the first.
         noise: standard deviation as a fraction of the intensity range.
 
     Returns:
-        ``(5, X, Y, n_hr)``.
+        ``(5, X, Y, Z)`` or ``(5, X, Y)`` on the target grid.
     """
-    cubic = apply_along(interpolation_matrix(grid), acquired, -1)
-    images = torch.stack([start_volume(acquired, grid, profile, noise), cubic])
-    return with_conditions(images, factor=grid.factor, width=profile.width, noise=noise)
+    cubic = acquired
+    for axis, grid, _ in coarse:
+        cubic = apply_along(interpolation_matrix(grid), cubic, axis)
+    images = torch.stack([start_volume(acquired, coarse, noise), cubic])
+    _, grid, profile = coarse[0]
+    return with_conditions(images[None], factor=grid.factor, width=profile.width, noise=noise)[0]
 
 
 def with_conditions(images: torch.Tensor, *, factor: float, width: float, noise: float) -> torch.Tensor:
-    """Append the constant channels to normalised images ``(..., 2, X, Y, Z)``.
+    """Append the constant channels to normalised images ``(B, 2, X, Y, Z)`` or ``(B, 2, X, Y)``.
 
     Args:
         images: start and plain interpolation.
@@ -68,8 +81,9 @@ def with_conditions(images: torch.Tensor, *, factor: float, width: float, noise:
         noise: standard deviation as a fraction of the intensity range.
 
     Returns:
-        ``(..., 5, X, Y, Z)``.
+        The same with 5 channels.
     """
-    conditions = images.new_tensor([factor / _FACTOR_UNIT, width, noise / _NOISE_UNIT])
-    shape = (*images.shape[:-4], CONDITION_CHANNELS, *images.shape[-3:])
-    return torch.cat([images, conditions[:, None, None, None].expand(shape)], dim=-4)
+    conditions = images.new_tensor([factor / FACTOR_UNIT, width, noise / _NOISE_UNIT])
+    spatial = images.shape[2:]
+    channels = conditions.reshape(1, -1, *(1 for _ in spatial)).expand(len(images), -1, *spatial)
+    return torch.cat([images, channels], dim=1)

@@ -7,7 +7,7 @@ a constant volume stays what it is, and A commutes with every affine scaling of 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,18 @@ import torch
 from monai_sr.degradation.profiles import SliceProfile
 from monai_sr.grid import AxisGrid, apply_along
 
-__all__ = ["NoiseKind", "add_noise", "degradation_matrix", "degrade"]
+__all__ = ["CoarseAxis", "NoiseKind", "add_noise", "degradation_matrix", "degrade"]
 
 FloatArray = npt.NDArray[np.float64]
 NoiseKind = Literal["gaussian", "rician"]
+
+
+class CoarseAxis(NamedTuple):
+    """One axis along which a volume was acquired coarsely: the array axis, its grids, and the slice profile."""
+
+    axis: int
+    grid: AxisGrid
+    profile: SliceProfile
 
 
 @lru_cache(maxsize=256)

@@ -4,10 +4,21 @@ from monai_sr.engines.case_engines import QualityEvaluator, UpscaleEvaluator, ca
 from monai_sr.engines.checkpoint import Checkpointer, latest_checkpoint
 from monai_sr.engines.config import ConfigRefused, check_config, find_bundle_root, running_config
 from monai_sr.engines.dictionary_fit import fit_dictionary
+from monai_sr.engines.discriminator_check import DiscriminatorCheck
 from monai_sr.engines.distributed import average_gradients, start_processes, stop_processes
 from monai_sr.engines.evaluate import evaluate
 from monai_sr.engines.handlers import CollapseWarning, LossLog, Progress
-from monai_sr.engines.parts import TrainingCases, epochs, fix_numerics, pick_device, prepare_network
+from monai_sr.engines.network_interpolation import NetworkInterpolation, interpolate_weights
+from monai_sr.engines.parts import (
+    TrainingCases,
+    epochs,
+    fix_numerics,
+    memory_format,
+    pick_device,
+    prepare_network,
+    sample_count,
+    share_of,
+)
 from monai_sr.engines.record import RunRecord, export_weights, trained_range
 from monai_sr.engines.srgan_trainer import Adversary, Learner, SRGanTrainer, TrainingDiverged, amp_dtype
 from monai_sr.engines.tasks import STANDARD_TASKS, Task
@@ -20,8 +31,10 @@ __all__ = [
     "Checkpointer",
     "CollapseWarning",
     "ConfigRefused",
+    "DiscriminatorCheck",
     "Learner",
     "LossLog",
+    "NetworkInterpolation",
     "PatchScores",
     "Progress",
     "QualityEvaluator",
@@ -45,11 +58,15 @@ __all__ = [
     "fit_dictionary",
     "fix_numerics",
     "image_panel",
+    "interpolate_weights",
     "latest_checkpoint",
+    "memory_format",
     "open_model",
     "pick_device",
     "prepare_network",
     "running_config",
+    "sample_count",
+    "share_of",
     "start_processes",
     "stop_processes",
     "trained_range",

@@ -12,7 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,55 +21,38 @@ import numpy.typing as npt
 import torch
 
 from monai_sr import __version__
-from monai_sr.degradation import ProfileKind, SliceProfile, backprojection_matrix, degrade
-from monai_sr.engines.tasks import STANDARD_TASKS, Task, crop_to_body, degraded, task_axes
-from monai_sr.grid import AxisGrid, apply_along
-from monai_sr.inference import SRModel, load_model, super_resolve
-from monai_sr.intensity import IntensityRange, body_mask, intensity_range
-from monai_sr.io import InputError, Volume, read_volume
+from monai_sr.degradation import residual
+from monai_sr.engines.methods import Method, network_method, train_free
+from monai_sr.engines.peak_memory import PeakMemory
+from monai_sr.engines.problem import Problem, real_pair, simulated
+from monai_sr.engines.tasks import STANDARD_TASKS, Task
+from monai_sr.inference import SRModel, select_device
+from monai_sr.intensity import body_mask
+from monai_sr.io import InputError, Modality, Volume, read_volume, write_volume
 from monai_sr.io.modality import guess_modality
 from monai_sr.keys import HR, LR
-from monai_sr.metrics import body_bias, psnr, ssim, tissue_bias
+from monai_sr.metrics import (
+    body_bias,
+    edge_width_mm,
+    frc,
+    frc_resolution_mm,
+    gradient_similarity,
+    ms_ssim,
+    psnr,
+    ssim,
+    tissue_bias,
+)
+from monai_sr.report import picture_place, save_picture
 
-__all__ = ["REFERENCE_METHODS", "Row", "evaluate"]
+__all__ = ["Measures", "Row", "evaluate"]
 
 Row = dict[str, Any]
 CaseLike = str | Path | Volume | Mapping[str, Any]
+Measures = Literal["psnr", "ssim", "all"]
 
-REFERENCE_METHODS: dict[str, int] = {"cubic": 0, "ibp1": 1, "ibp3": 3, "ibp5": 5}
-"""Train-free methods by name, and their steps of back-projection."""
+_SLICES = 5  # per plane in the pictures that are kept
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """One acquired volume with its truth: what every method is given, and what it is measured against."""
-
-    truth: Volume
-    acquired: Volume
-    axes: tuple[int, ...]
-    profile: ProfileKind | None
-    mask: npt.NDArray[np.bool_]
-    scale: IntensityRange
-    facts: Row
-
-    @property
-    def profile_kind(self) -> ProfileKind:
-        return self.profile or ("box" if self.truth.modality == "CT" else "gaussian")
-
-    def grids(self) -> Iterator[tuple[int, AxisGrid, SliceProfile]]:
-        """Axis, grids and profile of each degraded axis, coarsest first, as the pipeline treats them."""
-        for axis in sorted(self.axes, key=lambda a: -self.acquired.geometry.spacing[a]):
-            grid = AxisGrid(self.acquired.geometry.shape[axis], self.truth.geometry.shape[axis])
-            yield axis, grid, SliceProfile(self.profile_kind, self._width(axis))
-
-    def _width(self, axis: int) -> float:
-        """Slice thickness over spacing, where a header gives one (real pairs)."""
-        thickness = self.acquired.slice_thickness_mm
-        if self.profile_kind == "kspace" or thickness is None or axis != self.acquired.slice_axis:
-            return 1.0
-        return min(max(thickness / self.acquired.geometry.spacing[axis], 0.1), 4.0)
 
 
 def evaluate(
@@ -78,13 +61,16 @@ def evaluate(
     model: str | Path | SRModel | None = "default",
     tasks: Sequence[Task] = STANDARD_TASKS,
     references: Sequence[str] = ("cubic", "ibp1", "ibp3", "ibp5", "none"),
+    methods: Sequence[Method] = (),
     out: str | Path | None = None,
     crop: int | None = None,
-    modality: Literal["CT", "MR"] | None = None,
+    modality: Modality | None = None,
     affine: Literal["sform", "qform"] | None = None,
     seed: int = 0,
     device: str = "auto",
-    with_ssim: bool = True,
+    measures: Measures = "ssim",
+    pictures: str | Path | None = None,
+    inputs: str | Path | None = None,
     progress: Callable[[Row], None] | None = None,
 ) -> list[Row]:
     """Measure a model and the methods that it must beat.
@@ -92,36 +78,40 @@ def evaluate(
     Args:
         cases: truths as paths or volumes; or mappings with a truth under ``HR`` and, for a real pair, the acquired
             volume under ``LR`` (as ``monai_sr.data`` finds them). A pair is taken as it is, as one task.
-        model: name, path or loaded model; None measures the references alone.
+        model: name, path or loaded model; None: no other than ``methods``.
         tasks: what truths without a partner are put through.
-        references: names of ``REFERENCE_METHODS``, and ``"none"`` for our pipeline without a network.
+        references: names of methods that need no training, see ``monai_sr.engines.methods.train_free``.
+        methods: further ones.
         out: folder for ``rows.jsonl``; rows that it holds already are not computed again.
         crop: use at most so many voxels per axis, around the body.
         modality: of all cases; default: as the file says, or by the values.
         affine: for NIfTI files with two differing affines.
         seed: of the added noise.
         device: as for ``super_resolve``.
-        with_ssim: SSIM takes longer than some of the methods.
+        measures: what is measured beside bias and residual: PSNR; SSIM too, which takes longer than some of the
+            methods; or all.
+        pictures: folder for a few sections of every volume, from which a report is drawn.
+        inputs: folder for the acquired volumes as NIfTI, for programs of others.
         progress: called with every row.
 
     Returns:
-        Rows with ``case``, ``task``, ``method`` and either ``error`` (one sentence; the other cases go on) or the
-        measures ``psnr``, ``ssim``, ``body_bias``, ``residual``, ``seconds``, ``warnings``.
+        Rows with ``case``, ``subject``, ``task``, ``method`` and either ``error`` (one sentence; the other cases go on)
+        or the measures ``psnr``, ``ssim``, ``body_bias``, ``residual``, ``seconds``, ``warnings`` and more.
     """
-    unknown = [name for name in references if name not in (*REFERENCE_METHODS, "none")]
-    if unknown:
-        raise ValueError(f"unknown reference {unknown[0]!r}; there are: {', '.join((*REFERENCE_METHODS, 'none'))}")
-    ledger = _Ledger(None if out is None else Path(out) / "rows.jsonl")
-    methods = [_Method(name, name) for name in references]
+    all_methods = [train_free(name) for name in references] + list(methods)
     if model is not None and model != "none":
-        methods.append(_learned(model))
+        all_methods.append(network_method(model))
+    ledger = _Ledger(None if out is None else Path(out) / "rows.jsonl")
+    run = _Run(device, measures, None if pictures is None else Path(pictures))
     rows: list[Row] = []
     for name, case in zip(_names(cases), cases, strict=True):
         for problem in _problems(name, case, tasks, crop=crop, modality=modality, affine=affine, seed=seed):
-            for method in methods:
-                if isinstance(problem, _Problem):
-                    key = _key(problem.facts, method, with_ssim)
-                    row = ledger.get(key) or ledger.add(key, _row(problem, method, device, with_ssim))
+            if isinstance(problem, Problem) and inputs is not None:
+                write_volume(problem.acquired, Path(inputs) / f"{problem.slug}.nii.gz", overwrite=True)
+            for method in all_methods:
+                if isinstance(problem, Problem):
+                    key = _key(problem.facts, method, run)
+                    row = ledger.get(key) or ledger.add(key, run.row(problem, method))
                 else:
                     row = {**problem, "method": method.name}
                 rows.append(row)
@@ -160,184 +150,123 @@ def _problems(
     tasks: Sequence[Task],
     *,
     crop: int | None,
-    modality: Literal["CT", "MR"] | None,
+    modality: Modality | None,
     affine: Literal["sform", "qform"] | None,
     seed: int,
-) -> Iterator[_Problem | Row]:
+) -> Iterator[Problem | Row]:
     """Every task of a case; a refusal in place of a task is a row with its sentence."""
     paired = isinstance(case, Mapping) and LR in case
+    subject = str(case.get("subject", name)) if isinstance(case, Mapping) else name
     try:
         truth = replace(_load(case[HR] if isinstance(case, Mapping) else case, modality, affine), name=name)
         if isinstance(case, Mapping) and paired:
-            yield _real_pair(truth, _load(case[LR], truth.modality, affine))
+            yield _of(subject, real_pair(truth, _load(case[LR], truth.modality, affine)))
             return
     except (InputError, FileNotFoundError) as error:
-        yield {"case": name, "task": "as acquired" if paired else "all", "error": str(error)}
+        yield {"case": name, "subject": subject, "task": "as acquired" if paired else "all", "error": str(error)}
         return
     for task in tasks:
         try:
-            yield _simulated(truth, task, crop, seed)
+            yield _of(subject, simulated(truth, task, crop, seed))
         except (InputError, ValueError) as error:
-            yield {"case": name, "task": task.name, "error": str(error)}
+            yield {"case": name, "subject": subject, "task": task.name, "error": str(error)}
 
 
-def _load(
-    source: str | Path | Volume, modality: Literal["CT", "MR"] | None, affine: Literal["sform", "qform"] | None
-) -> Volume:
+def _of(subject: str, problem: Problem) -> Problem:
+    problem.facts["subject"] = subject
+    return problem
+
+
+def _load(source: str | Path | Volume, modality: Modality | None, affine: Literal["sform", "qform"] | None) -> Volume:
     volume = source if isinstance(source, Volume) else read_volume(source, affine=affine)
     return replace(volume, modality=modality or volume.modality or guess_modality(volume.array)[0])
 
 
-def _simulated(whole: Volume, task: Task, crop: int | None, seed: int) -> _Problem:
-    chosen = task_axes(whole, task.kind)
-    truth = crop_to_body(whole, chosen.axes, crop)
-    mask = body_mask(truth.array, str(truth.modality))
-    facts = {**_facts(truth), "task": task.name, **asdict(task), "axes": list(chosen.axes), "note": chosen.note}
-    return _Problem(
-        truth=truth,
-        acquired=degraded(truth, task, chosen.axes, seed),
-        axes=chosen.axes,
-        profile=task.profile,
-        mask=mask,
-        scale=intensity_range(truth.array, str(truth.modality), mask),
-        facts={**facts, "seed": seed},
-    )
+# ---- one row
 
 
-def _real_pair(truth: Volume, acquired: Volume) -> _Problem:
-    apart = float(np.abs(truth.geometry.corners() - acquired.geometry.corners()).max())
-    if apart > 0.1 * min(truth.geometry.spacing):
-        raise InputError(
-            f"{truth.name}: the outer corners of the pair lie up to {apart:.3g} mm apart, over a tenth of a voxel; "
-            "bring both to the same field of view first"
-        )
-    axes = tuple(a for a in range(3) if truth.geometry.shape[a] != acquired.geometry.shape[a])
-    if not axes:
-        raise InputError(
-            f"{truth.name}: both volumes of the pair have {truth.geometry.shape} voxels; nothing to restore"
-        )
-    mask = body_mask(truth.array, str(truth.modality))
-    factors = [truth.geometry.shape[a] / acquired.geometry.shape[a] for a in axes]
-    facts = {
-        **_facts(truth),
-        "task": f"as acquired, x{max(factors):.3g}",
-        "kind": "as acquired",
-        "factor": max(factors),
-        "noise": None,
-        "axes": list(axes),
-        "note": "real pair",
-        "acquired_sha256": _digest(acquired),
-    }
-    return _Problem(
-        truth=truth,
-        acquired=acquired,
-        axes=axes,
-        profile=None,
-        mask=mask,
-        scale=intensity_range(truth.array, str(truth.modality), mask),
-        facts=facts,
-    )
+@dataclass(frozen=True)
+class _Run:
+    """What holds for all rows."""
+
+    device: str
+    measures: Measures
+    pictures: Path | None
+
+    def row(self, problem: Problem, method: Method) -> Row:
+        """Restore and measure; a method that fails gives a row with its sentence."""
+        facts = {**problem.facts, "method": method.name}
+        began = time.perf_counter()
+        try:
+            with PeakMemory(select_device(self.device).type == "cuda") as memory:
+                restored, warnings = method.restore(problem, self.device)
+        except (InputError, ValueError, RuntimeError) as error:
+            _logger.warning("%s, %s, %s: %s", facts["case"], facts["task"], method.name, error)
+            return {**facts, "error": str(error).splitlines()[0]}
+        seconds = time.perf_counter() - began
+        return {
+            **facts,
+            **_measure(problem, restored, self.measures),
+            **self._pictures(problem, method.name, restored),
+            "seconds": seconds,
+            "peak_memory_bytes": memory.bytes,
+            "warnings": warnings,
+        }
+
+    def _pictures(self, problem: Problem, method: str, restored: npt.NDArray[np.float32]) -> Row:
+        if self.pictures is None:
+            return {}
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        place, region = picture_place(problem.truth)
+        names = {}
+        for key, who, volume in (
+            ("truth_picture", "truth", problem.truth),
+            ("acquired_picture", "acquired", problem.acquired),
+            ("picture", method, problem.truth.with_values(restored)),
+        ):
+            names[key] = f"{problem.slug}_{who}.npz"
+            if key == "picture" or not (self.pictures / names[key]).exists():
+                save_picture(self.pictures / names[key], volume, place=place, region=region, count=_SLICES)
+        return names
 
 
-def _facts(truth: Volume) -> Row:
-    return {
-        "case": truth.name,
-        "modality": truth.modality,
-        "shape": list(truth.geometry.shape),
-        "spacing": [round(s, 4) for s in truth.geometry.spacing],
-        "truth_sha256": _digest(truth),
-    }
-
-
-def _digest(volume: Volume) -> str:
-    return hashlib.sha256(np.ascontiguousarray(volume.array).tobytes()).hexdigest()[:16]
-
-
-# ---- methods
-
-
-@dataclass(frozen=True, eq=False)
-class _Method:
-    """A way of restoring: one of the references by its name, or a model. ``digest`` is that of its weights."""
-
-    name: str
-    model: str | SRModel
-    digest: str = ""
-
-
-def _learned(model: str | Path | SRModel) -> _Method:
-    loaded = model if isinstance(model, SRModel) else load_model(model)
-    return _Method(loaded.record.name, loaded, loaded.record.sha256)
-
-
-def _row(problem: _Problem, method: _Method, device: str, with_ssim: bool) -> Row:
-    """Restore and measure; a method that fails gives a row with its sentence."""
-    began = time.perf_counter()
-    try:
-        restored, extra = _restore(problem, method.model, device)
-    except (InputError, ValueError, RuntimeError) as error:
-        _logger.warning("%s, %s, %s: %s", problem.facts["case"], problem.facts["task"], method.name, error)
-        return {**problem.facts, "method": method.name, "error": str(error).splitlines()[0]}
-    seconds = time.perf_counter() - began
-    return {
-        **problem.facts,
-        "method": method.name,
-        **_measure(problem, restored, with_ssim),
-        "seconds": seconds,
-        **extra,
-    }
-
-
-def _restore(problem: _Problem, method: str | SRModel, device: str) -> tuple[npt.NDArray[np.float32], Row]:
-    if isinstance(method, str) and method in REFERENCE_METHODS:
-        x = torch.from_numpy(problem.acquired.array)
-        for axis, grid, profile in problem.grids():
-            x = apply_along(backprojection_matrix(grid, profile, REFERENCE_METHODS[method]), x, axis)
-        return x.numpy(), {"warnings": []}
-    shapes = zip(problem.truth.geometry.shape, problem.acquired.geometry.shape, strict=True)
-    result = super_resolve(
-        problem.acquired,
-        modality=problem.truth.modality,
-        scale=[hr / lr for hr, lr in shapes],
-        model=method,
-        profile=problem.profile,
-        device=device,
-    )
-    if result.volume.geometry.shape != problem.truth.geometry.shape:
-        raise RuntimeError(
-            f"restored {result.volume.geometry.shape} voxels where the truth has {problem.truth.geometry.shape}"
-        )
-    return result.volume.array, {"warnings": list(result.report.get("warnings", []))}
-
-
-def _measure(problem: _Problem, restored: npt.NDArray[np.float32], with_ssim: bool) -> Row:
+def _measure(problem: Problem, restored: npt.NDArray[np.float32], measures: Measures) -> Row:
     truth, mask, scale = problem.truth.array, problem.mask, problem.scale
     row: Row = {"psnr": psnr(restored, truth, mask, scale)}
-    if with_ssim:
+    if measures != "psnr":
         row["ssim"] = ssim(restored, truth, mask, scale)
+    if measures == "all":
+        spacing = problem.truth.geometry.spacing
+        curve = frc(restored, truth, mask, problem.axes, spacing)
+        row |= {
+            "ms_ssim": ms_ssim(restored, truth, mask, scale),
+            "gms": gradient_similarity(restored, truth, mask, scale),
+            "edge_width_mm": edge_width_mm(restored, truth, mask, problem.axes, spacing),
+            "frc_resolution_mm": frc_resolution_mm(curve),
+            "frc": {"frequency": curve.frequency.tolist(), "correlation": curve.correlation.tolist()},
+        }
     row["body_bias"] = body_bias(restored, truth, mask)
     row["body_mean"] = float(truth[mask].mean(dtype=np.float64))
     if problem.truth.modality == "CT":
         row["tissue_bias"] = tissue_bias(restored, truth, mask)
-    again = torch.from_numpy(restored)
-    for axis, grid, profile in problem.grids():
-        again = degrade(again, grid, profile, axis)
-    missed = problem.acquired.array - again.numpy()
+    missed = residual(torch.from_numpy(restored), torch.from_numpy(problem.acquired.array), problem.coarse()).numpy()
     inside = body_mask(problem.acquired.array, str(problem.truth.modality))
     row["residual"] = float(np.sqrt(np.mean(np.square(missed[inside], dtype=np.float64))))
+    row["residual_percent"] = 100.0 * row["residual"] / scale.width
     return row
 
 
 # ---- what was done before
 
 
-def _key(facts: Row, method: _Method, with_ssim: bool) -> str:
+def _key(facts: Row, method: Method, run: _Run) -> str:
     """Changes with everything that the numbers depend on: truth, task, weights, and the version of the package.
 
-    A model without a digest (a network in memory) has a new key every time: its rows are never taken for another's.
+    A method without a digest (a network in memory) has a new key every time: its rows are never taken for another's.
     """
-    digest = method.digest or (uuid.uuid4().hex if isinstance(method.model, SRModel) else "")
-    text = json.dumps([facts, method.name, digest, with_ssim, __version__], sort_keys=True)
+    digest = uuid.uuid4().hex if method.digest is None else method.digest
+    kept = run.measures, run.pictures is not None
+    text = json.dumps([facts, method.name, digest, kept, __version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -142,6 +142,8 @@ class CollapseWarning:
 
     def _watch(self, engine: SRGanTrainer) -> None:
         losses = engine.state.output["losses"]
+        if "discriminator" not in losses:  # it has not begun to learn
+            return
         self._losses.append(losses["discriminator"])
         self._gaps.append(losses["d_real"] - losses["d_fake"])
         if len(self._losses) < self.window:

@@ -17,7 +17,16 @@ from monai_sr.data.pairing import Case
 from monai_sr.engines.config import ConfigRefused
 from monai_sr.io.volume import InputError
 
-__all__ = ["TrainingCases", "epochs", "fix_numerics", "pick_device", "prepare_network"]
+__all__ = [
+    "TrainingCases",
+    "epochs",
+    "fix_numerics",
+    "memory_format",
+    "pick_device",
+    "prepare_network",
+    "sample_count",
+    "share_of",
+]
 
 _logger = logging.getLogger(__name__)
 
@@ -51,6 +60,21 @@ def epochs(steps: int, steps_per_epoch: int) -> int:
     if steps < 1 or steps_per_epoch < 1 or steps % steps_per_epoch:
         raise ConfigRefused(f"steps ({steps}) must be a multiple of steps_per_epoch ({steps_per_epoch})")
     return steps // steps_per_epoch
+
+
+def sample_count(steps: int, batch_size: int, world_size: int = 1) -> int:
+    """Samples that a whole training draws."""
+    return steps * batch_size * world_size
+
+
+def share_of(steps: int, share: float) -> int:
+    """The step at which a share of the training is done."""
+    return round(steps * share)
+
+
+def memory_format(spatial_dims: int) -> torch.memory_format:
+    """Channels last, in which a CPU convolves fastest."""
+    return torch.channels_last if spatial_dims == 2 else torch.channels_last_3d
 
 
 class TrainingCases:

@@ -24,7 +24,7 @@ from monai_sr.engines.config import running_config
 from monai_sr.engines.srgan_trainer import SRGanTrainer
 from monai_sr.report import plain
 
-__all__ = ["RunRecord", "export_weights", "trained_range"]
+__all__ = ["RunRecord", "export_weights", "save_state", "trained_range"]
 
 _PACKAGES = ("monai_sr", "monai", "torch", "numpy", "scipy", "pytorch-ignite")
 _logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def trained_range(
             found[name] = [min(values), max(values)]
         found["noise"] = [0.0, own]
     else:
-        found["factor"] = [float(x) for x in sampler.factor_limits]
+        found["factor"] = list(sampler.limits())
         found["width"] = [float(x) for x in sampler.width]
         found["profiles"] = sorted(profiles or {kind for kinds in sampler.profiles.values() for kind in kinds})
         found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
@@ -76,9 +76,13 @@ def trained_range(
 
 def export_weights(network: torch.nn.Module, path: Path) -> None:
     """Write a plain state dict, on the CPU and contiguous, so that it loads with ``weights_only=True`` anywhere."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    save_state({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, path)
+
+
+def save_state(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write a state dict, whole or not at all."""
     temporary = path.with_suffix(".pt.tmp")
-    torch.save(state, temporary)
+    torch.save(dict(state), temporary)
     os.replace(temporary, path)
 
 
@@ -134,7 +138,7 @@ class RunRecord:
         network = learner.network if learner.ema is None else learner.ema.module
         export_weights(network, self.folder / "model.pt")
         entry = {
-            "network": plain(running_config().get("network_def", {})),
+            "network": plain(_resolved(running_config().get("network_def", {}), running_config())),
             "stage": self.stage or ("l1" if engine.adversary is None else "gan"),
             "trained_range": dict(self.trained_range),
             "description": self.description,
@@ -161,6 +165,17 @@ class RunRecord:
         temporary = self.folder / "run.json.tmp"
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         os.replace(temporary, self.folder / "run.json")
+
+
+def _resolved(value: Any, config: Mapping[str, Any]) -> Any:
+    """References to top-level keys (``@spatial_dims``) replaced by what they refer to: a record stands alone."""
+    if isinstance(value, Mapping):
+        return {key: _resolved(item, config) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item, config) for item in value]
+    if isinstance(value, str) and value.startswith("@") and value[1:] in config:
+        return _resolved(config[value[1:]], config)
+    return value
 
 
 def _git_commit() -> str | None:

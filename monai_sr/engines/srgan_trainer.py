@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from monai.engines import Trainer
@@ -22,7 +22,7 @@ from monai_sr.engines.distributed import average_gradients
 from monai_sr.keys import HR, LR, SR
 from monai_sr.losses import WeightedLosses
 
-__all__ = ["Adversary", "Learner", "SRGanTrainer", "TrainingDiverged", "amp_dtype"]
+__all__ = ["AdversarialGame", "Adversary", "Learner", "SRGanTrainer", "TrainingDiverged", "amp_dtype"]
 
 
 class TrainingDiverged(RuntimeError):
@@ -89,21 +89,49 @@ class Learner:
         return {name: part for name, part in parts.items() if part is not None}
 
 
+class AdversarialGame(Protocol):
+    """A loss of ``monai_sr.losses`` with both sides of the game."""
+
+    compares: bool
+    """Whether the generator's side needs the logits of HR as well."""
+
+    def generator(self, fake: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
+        """The generator's loss."""
+
+    def discriminator(self, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        """The discriminator's loss."""
+
+
 @dataclass
 class Adversary:
     """The discriminator's side of the game.
 
     Args:
-        learner: the discriminator.
-        loss: MONAI's ``PatchAdversarialLoss`` or alike: ``loss(logits, target_is_real, for_discriminator)``.
+        learner: the discriminator; with ``features`` and ``judge`` beside its logits.
+        loss: of both sides, e.g. ``monai_sr.losses.AdversarialLoss``.
         weight: of the generator's adversarial term.
-        start_step: the generator ignores the discriminator before this iteration.
+        start_step: the generator ignores the discriminator before this iteration: until then it is trained on the
+            reconstruction losses alone, as all papers begin.
+        lead_steps: the discriminator learns so many iterations before the generator listens; None: from the beginning.
+        content: loss on the discriminator's feature maps of SR and HR, e.g. ``monai_sr.losses.FeatureLoss``; or None.
+        content_weight: of that term.
     """
 
     learner: Learner
-    loss: Callable[..., torch.Tensor]
+    loss: AdversarialGame
     weight: float = 0.005
     start_step: int = 0
+    lead_steps: int | None = None
+    content: Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor]], torch.Tensor] | None = None
+    content_weight: float = 0.0
+
+    def plays(self, iteration: int) -> bool:
+        """Whether the generator listens in this iteration."""
+        return iteration > self.start_step
+
+    def learns(self, iteration: int) -> bool:
+        """Whether the discriminator learns in this iteration."""
+        return self.lead_steps is None or iteration > self.start_step - self.lead_steps
 
 
 class SRGanTrainer(Trainer):
@@ -112,8 +140,8 @@ class SRGanTrainer(Trainer):
     Without an adversary it is the L1 stage; the GAN stage starts from its weights.
 
     ``engine.state.output`` holds ``losses`` (name to float: every generator term, ``generator`` total, ``grad_norm``,
-    and with an adversary ``adversarial``, ``discriminator``, ``d_real`` and ``d_fake``, the mean logits), and LR, HR,
-    SR of the batch by the names of ``monai_sr.keys``.
+    and with an adversary ``adversarial``, ``content``, ``discriminator``, ``d_real`` and ``d_fake``, the mean logits),
+    and LR, HR, SR of the batch by the names of ``monai_sr.keys``.
 
     Args:
         device: where to run.
@@ -175,6 +203,15 @@ class SRGanTrainer(Trainer):
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.state.device.type, self.amp_dtype, enabled=self.amp_dtype is not None)
 
+    def _judging(self) -> torch.autocast:
+        """Precision of the discriminator: on a CPU float32.
+
+        In torch 2.13 the bfloat16 gradient of a 3-D convolution whose output has some 27 voxels or fewer, as the last
+        layers of a discriminator have, reads memory that nobody wrote, and is NaN now and then.
+        """
+        on = self.amp_dtype is not None and self.state.device.type != "cpu"
+        return torch.autocast(self.state.device.type, self.amp_dtype or torch.bfloat16, enabled=on)
+
     def _iteration(self, engine: Any, batchdata: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         torch.manual_seed((self.seed * 1_000_003 + engine.state.iteration) % 2**32)  # the CPU reads 32 bits of a seed
         lr, hr = (batchdata[key].to(self.state.device, non_blocking=True) for key in (LR, HR))
@@ -182,37 +219,44 @@ class SRGanTrainer(Trainer):
         with self._autocast():
             sr = self.inferer(lr, self.generator.network)
             total, named = self.reconstruction(sr.float(), hr)
-            if self.adversary is not None and engine.state.iteration > self.adversary.start_step:
-                named["adversarial"] = self._fool(sr)
-                total = total + self.adversary.weight * named["adversarial"]
+            if self.adversary is not None and self.adversary.plays(engine.state.iteration):
+                for name, weight, value in self._fool(sr, hr):
+                    named[name] = value
+                    total = total + weight * value
         self._guard({**named, "generator": total})
         norm = self.generator.step(total, self.grad_scaler)
         losses = {name: float(value.detach()) for name, value in named.items()}
         losses |= {"generator": float(total.detach()), "grad_norm": norm}
-        if self.adversary is not None:
+        if self.adversary is not None and self.adversary.learns(engine.state.iteration):
             losses |= self._learn_to_tell(hr, sr.detach())
         return {"losses": losses, LR: lr, HR: hr, SR: sr.detach()}
 
-    def _fool(self, sr: torch.Tensor) -> torch.Tensor:
-        """The generator's adversarial term; the discriminator's weights take no gradient from it."""
+    def _fool(self, sr: torch.Tensor, hr: torch.Tensor) -> list[tuple[str, float, torch.Tensor]]:
+        """The generator's terms from the discriminator, whose weights take no gradient from them."""
         assert self.adversary is not None
-        network = self.adversary.learner.network
+        game, network = self.adversary.loss, self.adversary.learner.network
         network.requires_grad_(False)
-        loss = self.adversary.loss(network(sr), target_is_real=True, for_discriminator=False)
+        with self._judging():
+            fake, real = network.features(sr.float()), []  # type: ignore[operator]
+            if game.compares or self.adversary.content is not None:
+                with torch.no_grad():
+                    real = network.features(hr)  # type: ignore[operator]
+            logits = network.judge(real) if game.compares else None  # type: ignore[operator]
+            judged = network.judge(fake)  # type: ignore[operator]
+        terms = [("adversarial", self.adversary.weight, game.generator(judged, logits))]
+        if self.adversary.content is not None:
+            terms.append(("content", self.adversary.content_weight, self.adversary.content(fake, real)))
         network.requires_grad_(True)
-        return loss
+        return terms
 
     def _learn_to_tell(self, hr: torch.Tensor, sr: torch.Tensor) -> dict[str, float]:
         """The discriminator's step: HR is real, SR is fake."""
         assert self.adversary is not None
         learner = self.adversary.learner
         learner.network.train()
-        with self._autocast():
-            real, fake = learner.network(hr), learner.network(sr)
-            loss = 0.5 * (
-                self.adversary.loss(real, target_is_real=True, for_discriminator=True)
-                + self.adversary.loss(fake, target_is_real=False, for_discriminator=True)
-            )
+        with self._judging():
+            real, fake = learner.network(hr), learner.network(sr.float())
+            loss = self.adversary.loss.discriminator(real, fake)
         self._guard({"discriminator": loss})
         learner.step(loss, self.grad_scaler)
         return {

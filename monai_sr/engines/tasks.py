@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from monai_sr.data.simulate import thicken
-from monai_sr.degradation import ProfileKind, SliceProfile
+from monai_sr.data.simulate import default_profile, thicken
+from monai_sr.degradation import ProfileKind
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import InputError, Volume
 
 __all__ = ["STANDARD_TASKS", "Task", "TaskAxes", "crop_to_body", "degraded", "task_axes"]
 
-TaskKind = Literal["through-plane", "in-plane"]
+TaskKind = Literal["through-plane", "in-plane", "photo"]
 
 _FINE = 1.5  # an axis at most this much coarser than the finest is a high-resolution truth (as in training)
 CROP_MULTIPLE = 12
@@ -27,23 +27,27 @@ class Task:
     """One degradation.
 
     Args:
-        kind: ``"through-plane"`` degrades one axis, ``"in-plane"`` two.
+        kind: ``"through-plane"`` degrades one axis, ``"in-plane"`` two, ``"photo"`` both of a picture.
         factor: of every degraded axis.
         noise: added, as a fraction of the intensity range.
-        profile: None for the modality's own (CT box, MR Gaussian), of one spacing.
+        profile: None for the modality's own (CT box, MR Gaussian).
+        width: true width of the slice profile in acquired spacings. Every method is told 1, so another value is a
+            header that is wrong.
     """
 
     kind: TaskKind
     factor: float
     noise: float = 0.0
     profile: ProfileKind | None = None
+    width: float = 1.0
 
     @property
     def name(self) -> str:
         """For tables: ``through-plane x2, 2 % noise``."""
         noise = "clean" if self.noise == 0 else f"{100 * self.noise:g} % noise"
         profile = "" if self.profile is None else f", {self.profile}"
-        return f"{self.kind} x{self.factor:g}, {noise}{profile}"
+        width = "" if self.width == 1 else f", profile x{self.width:g}"
+        return f"{self.kind} x{self.factor:g}, {noise}{profile}{width}"
 
 
 STANDARD_TASKS = tuple(
@@ -78,6 +82,10 @@ def task_axes(volume: Volume, kind: TaskKind) -> TaskAxes:
         InputError: if the volume has no two such axes and the task needs them.
     """
     spacing = volume.geometry.spacing
+    if (kind == "photo") != (volume.modality == "photo"):
+        raise InputError(f"{volume.name}: {kind} tasks are not for {volume.modality or 'unknown'} images")
+    if kind == "photo":
+        return TaskAxes((0, 1), "both axes of the picture; luma")
     fine = [axis for axis in range(3) if spacing[axis] <= _FINE * min(spacing)]
     if len(fine) == 3:
         slice_axis = 2 if volume.slice_axis is None else volume.slice_axis
@@ -135,13 +143,16 @@ def degraded(truth: Volume, task: Task, axes: tuple[int, ...], seed: int) -> Vol
         axes: of :func:`task_axes`.
         seed: of the noise.
     """
-    profile = None if task.profile is None else SliceProfile(task.profile)
+    profile = replace(default_profile(truth.modality), width=task.width)
+    if task.profile is not None:
+        profile = replace(profile, kind=task.profile)
     acquired, noise = truth, task.noise
     for axis in axes[:-1]:
         acquired = thicken(acquired, axis=axis, factor=task.factor, profile=profile)
     if noise > 0:  # a fraction of the truth's range, where thicken takes that of what it is given
         noise *= _range_width(truth) / _range_width(acquired)
-    return thicken(acquired, axis=axes[-1], factor=task.factor, profile=profile, noise=noise, seed=seed)
+    acquired = thicken(acquired, axis=axes[-1], factor=task.factor, profile=profile, noise=noise, seed=seed)
+    return replace(acquired, slice_thickness_mm=acquired.geometry.spacing[axes[-1]])  # what the header claims
 
 
 def _range_width(volume: Volume) -> float:

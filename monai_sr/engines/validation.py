@@ -105,7 +105,7 @@ class WholeVolumeScores:
             modality=self.modality,
             affine=self.affine,
             device=self.device,
-            with_ssim=False,
+            measures="psnr",
         )
         found = scores(case_table(rows))
         named = {

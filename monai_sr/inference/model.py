@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -58,9 +59,9 @@ def build_network(record: ModelRecord) -> nn.Module:
 
 @dataclass(frozen=True)
 class SRModel:
-    """A generator in evaluation mode and its record."""
+    """A generator in evaluation mode, by the contract of ``monai_sr.networks``, and its record."""
 
-    network: nn.Module
+    network: Any
     record: ModelRecord
 
 
@@ -131,7 +132,7 @@ class AddedDetail(nn.Module):
         self.receptive_field = generator.receptive_field
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, 2, X, Y, Z)`` in HU or the scanner's units to ``(B, 1, X, Y, Z)``."""
+        """``(B, 2, X, Y, Z)`` or ``(B, 2, X, Y)`` in HU or the scanner's units to one channel."""
         images = torch.clamp((x - self.scale.low) / self.scale.width, *self._LIMITS)
         seen = with_conditions(images, factor=self.factor, width=self.width, noise=self.noise)
         added: torch.Tensor = self.generator(seen) - images[:, :1]

@@ -15,6 +15,7 @@ import torch
 
 from monai_sr.data import default_profile
 from monai_sr.degradation import (
+    CoarseAxis,
     ProfileKind,
     SliceProfile,
     backprojection_steps,
@@ -36,6 +37,9 @@ from monai_sr.io import InputError, Modality, Volume, read_volume
 __all__ = ["SRResult", "super_resolve"]
 
 Progress = Callable[[str, float], None]
+
+_SAME_FACTOR = 0.02  # axes whose factors differ by less are restored at once by a 2-D network
+_SLICE_VOXELS = 2**21  # in one batch of slices
 
 
 @dataclass(frozen=True)
@@ -182,17 +186,31 @@ def _restore(
     inside = torch.from_numpy(mask)
     spacing = list(acquired.geometry.spacing)
     slice_axis = _slice_axis(acquired, plan)
-    for axis, grid in plan.axes:
-        if grid.factor < 1:
-            x = degrade(x, grid.reversed(), default_profile(modality), axis)
-            job.axes.append({"axis": axis, "factor": grid.factor, "treatment": "made coarser"})
-        else:
-            profile = _profile(acquired, axis, slice_axis, spacing[axis], kind, thickness, job)
-            x = _restore_axis(x, inside, axis, grid, profile, scale, found, acquired, spacing, job)
+    for axis, grid in (item for item in plan.axes if item[1].factor < 1):
+        x = degrade(x, grid.reversed(), default_profile(modality), axis)
+        job.axes.append({"axis": axis, "factor": grid.factor, "treatment": "made coarser"})
         inside = _nearest(inside, grid, axis)
         spacing[axis] /= grid.factor
+    restored = [
+        CoarseAxis(axis, grid, _profile(acquired, axis, slice_axis, spacing[axis], kind, thickness, job))
+        for axis, grid in plan.axes
+        if grid.factor >= 1
+    ]
+    for group in _at_once(restored, job.model):
+        x = _restore_axes(x, inside, group, scale, found, acquired, spacing, job)
+        for axis, grid, _ in group:
+            inside = _nearest(inside, grid, axis)
+            spacing[axis] /= grid.factor
     # interpolation overshoots at edges; values below everything that was acquired are not signal (air, MR magnitude)
     return torch.clamp_(x, min=float(acquired.array.min())).numpy()
+
+
+def _at_once(restored: Sequence[CoarseAxis], model: SRModel | None) -> list[list[CoarseAxis]]:
+    """Axes that are restored together: both by a 2-D network if their factors agree, else each for itself."""
+    slices = model is not None and model.network.spatial_dims == 2
+    if slices and len(restored) == 2 and abs(restored[0].grid.factor / restored[1].grid.factor - 1) < _SAME_FACTOR:
+        return [list(restored)]
+    return [[axis] for axis in restored]
 
 
 def _slice_axis(acquired: Volume, plan: GridPlan) -> int | None:
@@ -227,70 +245,88 @@ def _profile(
     return SliceProfile(kind or default.kind, width)
 
 
-def _restore_axis(
+def _restore_axes(
     x: torch.Tensor,
     inside: torch.Tensor,
-    axis: int,
-    grid: AxisGrid,
-    profile: SliceProfile,
+    coarse: Sequence[CoarseAxis],
     scale: IntensityRange,
     found: dict[str, float],
     acquired: Volume,
     spacing: Sequence[float],
     job: _Job,
 ) -> torch.Tensor:
-    others = tuple(sorted((a for a in range(3) if a != axis), key=lambda a: spacing[a]))
+    """Restore one axis, or the two axes of all slices at once."""
+    axes = [c.axis for c in coarse]
+    # noise is measured across the restored axis, or in the slices
+    others = axes if len(axes) > 1 else sorted((a for a in range(3) if a not in axes), key=lambda a: spacing[a])
     with job.stage("measure"):
         # an axis that was restored before is smooth, and hides the noise that the scan still has in the other ones
         seen = estimate_noise(x.numpy(), inside.numpy(), (others[0], others[1])) / scale.width
         noise = job.noise = max(job.noise, seen)
-    y = torch.movedim(x, axis, -1).contiguous()
+    places = list(range(-len(axes), 0))
+    y = torch.movedim(x, axes, places).contiguous()
+    moved = [CoarseAxis(place, c.grid, c.profile) for place, c in zip(places, coarse, strict=True)]
     with job.stage("interpolate"):
-        cubic = apply_along(interpolation_matrix(grid), y, -1)
-        start = start_volume(y, grid, profile, noise)
-    doubts = (
-        []
-        if job.model is None
-        else outside_trained_range(
-            job.model.record.trained_range,
-            modality=str(acquired.modality),
-            profile=profile.kind,
-            factor=grid.factor,
-            width=profile.width,
-            noise=noise,
-            contrast=found,
-            body_part=acquired.body_part,
-        )
-    )
+        cubic = y
+        for place, grid, _ in moved:
+            cubic = apply_along(interpolation_matrix(grid), cubic, place)
+        start = start_volume(y, moved, noise)
+    doubts = [] if job.model is None else _doubts(job.model, coarse, noise, found, acquired)
     used = job.model is not None and not doubts
     if doubts:
+        which = f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes[0]} and {axes[1]}"
         job.warnings.append(
-            f"axis {axis}: {'; '.join(doubts)}: outside what model {job.model.record.name} was trained on, "  # type: ignore[union-attr]
+            f"{which}: {'; '.join(doubts)}: outside what model {job.model.record.name} was trained on, "  # type: ignore[union-attr]
             "so this axis is interpolated and made consistent with the data, without the network"
         )
     sr = start
     if used:
         with job.stage("network"):
-            sr = _network(start, cubic, grid, profile, noise, scale, job)
+            sr = _network(start, cubic, moved, noise, scale, job)
+    weight = _consistency_weight(noise)
+    if used and not job.model.network.consistency:  # type: ignore[union-attr]
+        weight = 0.0
     with job.stage("consistency"):
-        sr = sr + _consistency_weight(noise) * (correct(sr, y, grid, profile, -1) - sr)
-        rms = [float(torch.sqrt(torch.mean(residual(v, y, grid, profile, -1) ** 2))) for v in (cubic, sr)]
-    job.axes.append(
-        {
-            "axis": axis,
-            "treatment": "network" if used else "interpolation and data consistency",
-            "factor": round(grid.factor, 6),
-            "profile": profile.kind,
-            "profile_width_spacings": round(profile.width, 4),
-            "profile_width_mm": round(profile.width * spacing[axis], 4),
-            "noise_percent": round(100 * noise, 3),
-            "backprojection_steps": backprojection_steps(noise),
-            "consistency_weight": round(_consistency_weight(noise), 3),
-            "residual_rms_interpolated": rms[0],
-            "residual_rms": rms[1],
-        }
+        sr = sr + weight * (correct(sr, y, moved) - sr)
+        rms = [float(torch.sqrt(torch.mean(residual(v, y, moved) ** 2))) for v in (cubic, sr)]
+    for axis, grid, profile in coarse:
+        job.axes.append(
+            {
+                "axis": axis,
+                "treatment": "network" if used else "interpolation and data consistency",
+                "factor": round(grid.factor, 6),
+                "profile": profile.kind,
+                "profile_width_spacings": round(profile.width, 4),
+                "profile_width_mm": round(profile.width * spacing[axis], 4),
+                "noise_percent": round(100 * noise, 3),
+                "backprojection_steps": backprojection_steps(noise),
+                "consistency_weight": round(weight, 3),
+                "residual_rms_interpolated": rms[0],
+                "residual_rms": rms[1],
+            }
+        )
+    return torch.movedim(sr, places, axes).contiguous()
+
+
+def _doubts(
+    model: SRModel, coarse: Sequence[CoarseAxis], noise: float, found: dict[str, float], acquired: Volume
+) -> list[str]:
+    """Why the network should not be used here, as half sentences."""
+    network, (_, grid, profile) = model.network, coarse[0]
+    if network.spatial_dims == 2 and len(coarse) != 2:
+        return ["this network restores the two axes of a slice at once, by one factor"]
+    if network.factors and not any(abs(grid.factor - f) < 0.01 for f in network.factors):
+        return [f"factor {grid.factor:.3g} is none of {', '.join(map(str, network.factors))}"]
+    return outside_trained_range(
+        model.record.trained_range,
+        modality=str(acquired.modality),
+        profile=profile.kind,
+        factor=grid.factor,
+        width=profile.width,
+        noise=noise,
+        contrast=found,
+        body_part=acquired.body_part,
     )
-    return torch.movedim(sr, -1, axis).contiguous()
 
 
 def _consistency_weight(noise: float) -> float:
@@ -305,21 +341,34 @@ def _consistency_weight(noise: float) -> float:
 def _network(
     start: torch.Tensor,
     cubic: torch.Tensor,
-    grid: AxisGrid,
-    profile: SliceProfile,
+    coarse: Sequence[CoarseAxis],
     noise: float,
     scale: IntensityRange,
     job: _Job,
 ) -> torch.Tensor:
     assert job.model is not None
-    infer = HaloInferer(job.tile, lambda share: job.progress("network", share))
+    _, grid, profile = coarse[0]
     generator = AddedDetail(
         job.model.network.to(job.device), scale, factor=grid.factor, width=profile.width, noise=noise
     )
-    added = infer(torch.stack([start, cubic])[None], generator, job.device)[0, 0]
-    if not torch.isfinite(added).all():
+    if len(coarse) == 1:
+        parts = [torch.stack([start, cubic])[None]]
+    else:  # slices in batches
+        count = max(1, _SLICE_VOXELS // start[0].numel())
+        parts = list(torch.stack([start, cubic], dim=1).split(count))
+    added = []
+    for done, part in enumerate(parts):
+        infer = HaloInferer(job.tile, _share_of(job.progress, done, len(parts)))
+        added.append(infer(part, generator, job.device)[:, 0])
+    detail = torch.cat(added)
+    if not torch.isfinite(detail).all():
         raise RuntimeError(f"model {job.model.record.name} returned values that are not finite; use another model")
-    return start + added
+    return start + (detail[0] if len(coarse) == 1 else detail)
+
+
+def _share_of(progress: Progress, done: int, count: int) -> Callable[[float], None]:
+    """The share of one batch as a share of all."""
+    return lambda share: progress("network", (done + share) / count)
 
 
 def _nearest(mask: torch.Tensor, grid: AxisGrid, axis: int) -> torch.Tensor:

@@ -15,9 +15,9 @@ __all__ = ["AdversarialLoss", "RelativisticAverageLoss"]
 class AdversarialLoss(nn.Module):
     """Real and fake are judged apart: sigmoid and BCE (Goodfellow 2014), least squares (Mao 2017) or hinge (Lim 2017).
 
-    Least squares is MONAI's ``PatchAdversarialLoss``. Its ``"bce"`` applies sigmoid and ``BCELoss`` one after the other,
-    which CUDA's autocast refuses and which saturates, and its ``"hinge"`` squeezes the logits through a tanh (1.6.1); here
-    both are the papers' formulas.
+    Least squares is MONAI's ``PatchAdversarialLoss``. Its ``"bce"`` applies sigmoid and ``BCELoss`` one after the
+    other, which CUDA's autocast refuses and which saturates, and its ``"hinge"`` squeezes the logits through a tanh
+    (1.6.1); here both are the papers' formulas.
 
     Args:
         criterion: which game.

@@ -85,9 +85,9 @@ class SRPatchDiscriminator(nn.Module):
 class SRGANDiscriminator(nn.Module):
     """The discriminator of SRGAN (Ledig 2017), which ESRGAN took over: one logit for a whole patch.
 
-    Pairs of convolutions, the second with stride 2, each with batch norm and LeakyReLU(0.2), the width doubling from pair
-    to pair; then two dense layers. The paper's patches are 96 x 96 and its dense layer reads 6 x 6 positions; here the
-    positions are averaged first, so that any patch fits.
+    Pairs of convolutions, the second with stride 2, each with batch norm and LeakyReLU(0.2), the width doubling from
+    pair to pair; then two dense layers. The paper's patches are 96 x 96 and its dense layer reads 6 x 6 positions; here
+    the positions are averaged first, so that any patch fits.
 
     Args:
         spatial_dims: 2 or 3.

@@ -37,8 +37,8 @@ class UNetGenerator(nn.Module):
         unit: ``"residual"`` units, or ``"plain"`` convolution + norm + activation as in the 2-D GAN papers.
         output: ``"residual"`` adds to the start; ``"tanh"`` replaces it by (tanh + 1) / 2, in [0, 1].
 
-    With one image channel and no condition it is a network of the literature that sees the interpolated volume alone; of
-    a full input it takes just that, and no step towards the data belongs to it.
+    With one image channel and no condition it is a network of the literature that sees the interpolated volume alone;
+    of a full input it takes just that, and no step towards the data belongs to it.
 
     Attributes:
         size_multiple: spatial sizes must be multiples of it.

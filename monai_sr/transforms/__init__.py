@@ -6,6 +6,7 @@ from monai_sr.transforms.load import LoadVolumed
 from monai_sr.transforms.pair import RandPairedPatchd, RestorePaird
 from monai_sr.transforms.prepare import DescribeScand
 from monai_sr.transforms.simulate import RandSimulatePatchd
+from monai_sr.transforms.simulate_slice import RandSimulateSliced
 
 __all__ = [
     "DescribeScand",
@@ -15,5 +16,6 @@ __all__ = [
     "NormalizeScand",
     "RandPairedPatchd",
     "RandSimulatePatchd",
+    "RandSimulateSliced",
     "RestorePaird",
 ]

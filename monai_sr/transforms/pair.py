@@ -13,7 +13,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import RandomizableTransform, Transform
 
-from monai_sr.degradation import ProfileKind, SliceProfile, generator_input
+from monai_sr.degradation import CoarseAxis, ProfileKind, SliceProfile, generator_input
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 from monai_sr.intensity import IntensityRange, body_mask, contrast, estimate_noise
 from monai_sr.io import InputError
@@ -85,7 +85,7 @@ class RestorePaird(Transform):
         scanned = truth.numpy() * scale.width + scale.low
         mask = body_mask(scanned, hr.meta["modality"])
         return {
-            LR: generator_input(acquired, axes[restored].grid, profile, noise),
+            LR: generator_input(acquired, [CoarseAxis(-1, axes[restored].grid, profile)], noise),
             HR: truth[None],
             "mask": torch.as_tensor(mask),
             "modality": hr.meta["modality"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from monai_sr.intensity import IntensityRange, body_mask, contrast, estimate_noi
 from monai_sr.io import InputError
 from monai_sr.keys import HR
 
-__all__ = ["DescribeScand", "usable_axes"]
+__all__ = ["DescribeScand", "usable_axes", "usable_planes"]
 
 
 def usable_axes(shape: Sequence[int], fine_axes: Sequence[int], patch: int) -> list[int]:
@@ -24,6 +25,11 @@ def usable_axes(shape: Sequence[int], fine_axes: Sequence[int], patch: int) -> l
     """
     fits = all(n >= patch for n in shape if n > 1)
     return [axis for axis in fine_axes if shape[axis] >= 2 * patch] if fits else []
+
+
+def usable_planes(shape: Sequence[int], fine_axes: Sequence[int], patch: int) -> list[tuple[int, int]]:
+    """Pairs of fine axes whose slices hold a patch."""
+    return [pair for pair in itertools.combinations(fine_axes, 2) if min(shape[pair[0]], shape[pair[1]]) >= patch]
 
 
 class DescribeScand(Transform):
@@ -38,14 +44,16 @@ class DescribeScand(Transform):
         max_spacing: coarsest spacing in mm that counts as high resolution.
         patch: size of the patches that will be drawn; a volume too small for them is refused here, where it is set
             aside, and not in the middle of a training.
+        spatial_dims: of the patches: 3, or 2 for patches of slices, both of whose axes are restored.
 
     Raises:
         InputError: if no patch of that size can be drawn.
     """
 
-    def __init__(self, max_spacing: float = 1.05, patch: int | None = None) -> None:
+    def __init__(self, max_spacing: float = 1.05, patch: int | None = None, spatial_dims: int = 3) -> None:
         self.max_spacing = max_spacing
         self.patch = patch
+        self.spatial_dims = spatial_dims
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Measure the volume."""
@@ -59,7 +67,12 @@ class DescribeScand(Transform):
         long = [axis for axis in range(3) if array.shape[axis] > 1] or [0, 1, 2]
         limit = min(self.max_spacing, 1.5 * min(spacing[axis] for axis in long))
         fine = tuple(axis for axis in range(3) if spacing[axis] <= limit and array.shape[axis] > 1)
-        if self.patch is not None and not usable_axes(array.shape, fine, self.patch):
+        if self.patch is not None and self.spatial_dims == 2 and not usable_planes(array.shape, fine, self.patch):
+            raise InputError(
+                f"{volume.meta['name']}: a patch of {self.patch} x {self.patch} pixels needs slices of that size with "
+                f"two axes of high resolution (at most {limit:.3g} mm), got shape {array.shape}, spacing {spacing} mm"
+            )
+        if self.patch is not None and self.spatial_dims == 3 and not usable_axes(array.shape, fine, self.patch):
             raise InputError(
                 f"{volume.meta['name']}: a patch of {self.patch} voxels needs every axis that long and one of high "
                 f"resolution (at most {limit:.3g} mm) twice as long, got shape {array.shape}, spacing {spacing} mm"

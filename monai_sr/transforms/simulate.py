@@ -11,6 +11,7 @@ import torch
 from monai.transforms import RandomizableTransform
 
 from monai_sr.degradation import (
+    CoarseAxis,
     Degradation,
     DegradationSampler,
     SliceProfile,
@@ -23,10 +24,31 @@ from monai_sr.grid import AxisGrid, apply_along
 from monai_sr.keys import HR, LR
 from monai_sr.transforms.prepare import usable_axes
 
-__all__ = ["RandSimulatePatchd"]
+__all__ = ["RandSimulatePatchd", "added_noise", "span_with_margin"]
 
 _MARGIN_LR = 4  # acquired samples beside the patch: reach of the profile, the spline and two back-projection steps
 _MIN_BODY = 0.2  # smallest share of body in a patch: air teaches nothing
+
+
+def span_with_margin(corner: int, patch: int, n: int, factor: float) -> tuple[int, int]:
+    """First and last voxel of a patch with a margin for the reach of the degradation, as far as the axis of ``n`` goes.
+
+    For a whole factor both margins hold whole acquired voxels, so that the factor is exact and the patch begins where
+    an acquired voxel does.
+    """
+    margin = math.ceil(_MARGIN_LR * factor)
+    before, after = min(margin, corner), min(margin, n - corner - patch)
+    if factor == round(factor):
+        before, after = (m - m % round(factor) for m in (before, after))
+    return corner - before, corner + patch + after
+
+
+def added_noise(acquired: torch.Tensor, noise: float, floor: float | None, seed: int) -> torch.Tensor:
+    """An acquired volume with noise: Rician on the scanner's zero ``floor``, Gaussian where it has none."""
+    generator = torch.Generator().manual_seed(seed)
+    if floor is None:
+        return add_noise(acquired, noise, "gaussian", generator)
+    return add_noise(acquired - floor, noise, "rician", generator) + floor
 
 
 class RandSimulatePatchd(RandomizableTransform):
@@ -66,9 +88,9 @@ class RandSimulatePatchd(RandomizableTransform):
         if not usable:
             raise ValueError(f"{data['name']} is too small for patches of {self.patch}: give DescribeScand that size")
         axis = int(self.R.choice(usable))
-        drawn = self.sampler(self.R, data["modality"])
+        drawn = self.sampler(self.R, data["modality"], int(data.get("index", 0)))
         seed = int(self.R.randint(2**31))
-        hr, offset = self._crop(data, axis, math.ceil(_MARGIN_LR * drawn.factor))
+        hr, offset = self._crop(data, axis, drawn.factor)
         flips = [d for d in range(3) if self.R.uniform() < 0.5]
         if 2 in flips:
             offset = hr.shape[2] - offset - self.patch
@@ -84,7 +106,7 @@ class RandSimulatePatchd(RandomizableTransform):
                 break
         return corner
 
-    def _crop(self, data: Mapping[Hashable, Any], axis: int, margin: int) -> tuple[torch.Tensor, int]:
+    def _crop(self, data: Mapping[Hashable, Any], axis: int, restored: float) -> tuple[torch.Tensor, int]:
         """Patch with a margin along ``axis``, which becomes the last; the other two change places in half of the cases.
 
         Perhaps the first axis is made coarse, or coarse and restored again: then it is cropped longer before.
@@ -92,7 +114,7 @@ class RandSimulatePatchd(RandomizableTransform):
         Returns the crop ``(patch, patch, patch + margins)`` and the offset of the patch on the last axis.
         """
         shape, patch, corner = data[HR].shape, self.patch, self._corner(data)
-        first, last = max(corner[axis] - margin, 0), min(corner[axis] + patch + margin, shape[axis])
+        first, last = span_with_margin(corner[axis], patch, shape[axis], restored)
         others = [a for a in range(3) if a != axis]
         if self.R.uniform() < 0.5:
             others.reverse()
@@ -130,13 +152,8 @@ class RandSimulatePatchd(RandomizableTransform):
         n_hr = hr.shape[2]
         grid = AxisGrid(max(round(n_hr / drawn.factor), 2), n_hr)
         acquired = degrade(hr, grid, drawn.profile, axis=2)
-        floor = data["floor"]
-        generator = torch.Generator().manual_seed(seed)
-        if floor is None:
-            acquired = add_noise(acquired, drawn.noise, "gaussian", generator)
-        else:
-            acquired = add_noise(acquired - floor, drawn.noise, "rician", generator) + floor
+        acquired = added_noise(acquired, drawn.noise, data["floor"], seed)
         noise = float(np.hypot(data["noise"], drawn.noise))
         window = (..., slice(offset, offset + self.patch))
-        lr = generator_input(acquired, grid, drawn.profile, noise)[window]
+        lr = generator_input(acquired, [CoarseAxis(-1, grid, drawn.profile)], noise)[window]
         return {LR: lr.clone(), HR: hr[window][None].clone()}

@@ -1,8 +1,8 @@
 """The generator of the attention SRGAN (Liu 2021): SRResNet whose residual blocks weigh channels and places.
 
 The two attentions are those of Woo 2018 (CBAM): channels by their mean and maximum, places by mean and maximum over the
-channels. CBAM pools over the whole image; here over a neighbourhood, so that a patch in training and a volume in use are
-treated alike (Chu 2022) and tiles leave no trace.
+channels. CBAM pools over the whole image; here over a neighbourhood, so that a patch in training and a volume in use
+are treated alike (Chu 2022) and tiles leave no trace.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-from monai_sr.networks.post_upsampling import PostUpsampling
 from monai_sr.networks.blocks import local_mean
+from monai_sr.networks.post_upsampling import PostUpsampling
 
 __all__ = ["AttentionSRResNet"]
 

@@ -19,8 +19,8 @@ class SRAutoencoder(nn.Module):
     """The interpolated volume through a bottleneck; no way around it inside.
 
     It sees the interpolated volume minus its local mean, times 10, and its output, divided by 10, is added to it: see
-    ``post_upsampling``, all systems of the comparison are treated so. Without that the bottleneck loses more detail than
-    interpolation does.
+    ``post_upsampling``, all systems of the comparison are treated so. Without that the bottleneck loses more
+    detail than interpolation does.
 
     Args:
         spatial_dims: 2 or 3.
@@ -48,7 +48,7 @@ class SRAutoencoder(nn.Module):
             out_channels=1,
             channels=tuple(channels),
             strides=tuple(strides),
-            norm=None,
+            norm=None,  # type: ignore[arg-type]  # None is "no normalisation" in all of MONAI's blocks
         )
         total, reach = 1, 0
         for stride in strides:  # each layer once down and once up, with kernels of 3

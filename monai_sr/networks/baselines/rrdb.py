@@ -8,8 +8,8 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-from monai_sr.networks.post_upsampling import PostUpsampling
 from monai_sr.networks.blocks import ResidualDenseBlock
+from monai_sr.networks.post_upsampling import PostUpsampling
 
 __all__ = ["RRDBNet"]
 

@@ -30,7 +30,7 @@ THROUGH, IN_PLANE = Task("through-plane", 2.0), Task("in-plane", 2.0, 0.02)
 class Added(nn.Module):
     """A generator that adds stripes across the restored axis: what data consistency cannot see at x2."""
 
-    spatial_dims, size_multiple, receptive_field = 3, 2, 0
+    spatial_dims, size_multiple, receptive_field, factors, consistency = 3, 2, 0, (), True
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ def test_cubic_is_scipys_and_psnr_is_scikit_images(truth: Volume) -> None:
 
 def test_back_projection_explains_the_data_better_than_cubic(truth: Volume) -> None:
     for task in (THROUGH, Task("in-plane", 2.0)):
-        found = by_method(evaluate([truth], model=None, tasks=[task], with_ssim=False), task)
+        found = by_method(evaluate([truth], model=None, tasks=[task], measures="psnr"), task)
         residuals = [found[name]["residual"] for name in ("cubic", "ibp1", "ibp3", "ibp5")]
         assert residuals == sorted(residuals, reverse=True)
         assert found["ibp1"]["psnr"] > found["cubic"]["psnr"]
 
 
 def test_every_case_task_and_method_has_its_row(truth: Volume) -> None:
-    rows = evaluate([truth], model=model(0.0), tasks=[THROUGH, IN_PLANE], with_ssim=False)
+    rows = evaluate([truth], model=model(0.0), tasks=[THROUGH, IN_PLANE], measures="psnr")
     assert [row["method"] for row in rows] == ["cubic", "ibp1", "ibp3", "ibp5", "none", "toy"] * 2
     assert [row["axes"] for row in rows] == [[2]] * 6 + [[0, 1]] * 6
     json.dumps(rows)  # plain types
@@ -86,28 +86,28 @@ def test_every_case_task_and_method_has_its_row(truth: Volume) -> None:
 
 def test_a_model_goes_the_same_road_as_none(truth: Volume) -> None:
     """A generator that adds nothing is our pipeline without a network; one that spoils the values is seen."""
-    found = by_method(evaluate([truth], model=model(0.0), tasks=[THROUGH], with_ssim=False), THROUGH)
+    found = by_method(evaluate([truth], model=model(0.0), tasks=[THROUGH], measures="psnr"), THROUGH)
     assert found["toy"]["psnr"] == pytest.approx(found["none"]["psnr"], abs=1e-3)
     assert found["toy"]["warnings"] == []
-    spoilt = by_method(evaluate([truth], model=model(0.3), tasks=[THROUGH], with_ssim=False), THROUGH)
+    spoilt = by_method(evaluate([truth], model=model(0.3), tasks=[THROUGH], measures="psnr"), THROUGH)
     assert spoilt["toy"]["psnr"] < found["none"]["psnr"]
 
 
 def test_a_second_run_goes_on_where_the_first_ended(truth: Volume, tmp_path: Path) -> None:
-    first = evaluate([truth], model=model(0.0, "a"), tasks=[THROUGH], out=tmp_path, with_ssim=False)
+    first = evaluate([truth], model=model(0.0, "a"), tasks=[THROUGH], out=tmp_path, measures="psnr")
     file = tmp_path / "rows.jsonl"
     lines = file.read_text().splitlines()
     assert len(lines) == len(first) == 6
     file.write_text("\n".join([*lines[:3], lines[3][:40]]))  # cut short while a row was written
-    again = evaluate([truth], model=model(0.0, "a"), tasks=[THROUGH], out=tmp_path, with_ssim=False)
+    again = evaluate([truth], model=model(0.0, "a"), tasks=[THROUGH], out=tmp_path, measures="psnr")
     assert [row["psnr"] for row in again] == pytest.approx([row["psnr"] for row in first])
     assert [row["seconds"] for row in again[:3]] == [row["seconds"] for row in first[:3]]  # not computed again
-    assert evaluate([truth], model=model(0.0, "a"), tasks=[THROUGH], out=tmp_path, with_ssim=False) == again
+    assert evaluate([truth], model=model(0.0, "a"), tasks=[THROUGH], out=tmp_path, measures="psnr") == again
 
 
 def test_other_weights_and_other_truths_are_computed_anew(truth: Volume, tmp_path: Path) -> None:
     def psnr(volume: Volume, network: SRModel) -> float:
-        rows = evaluate([volume], model=network, tasks=[THROUGH], references=[], out=tmp_path, with_ssim=False)
+        rows = evaluate([volume], model=network, tasks=[THROUGH], references=[], out=tmp_path, measures="psnr")
         return float(rows[0]["psnr"])
 
     good = psnr(truth, model(0.0, "a"))
@@ -149,7 +149,7 @@ def test_cases_of_the_same_name_are_told_apart(truth: Volume, tmp_path: Path) ->
     for subject in ("01", "02"):
         write_volume(truth, tmp_path / subject / "t1.nii.gz")
     files = [tmp_path / "01" / "t1.nii.gz", tmp_path / "02" / "t1.nii.gz", truth]
-    rows = evaluate(files, model=None, tasks=[THROUGH], references=["cubic"], with_ssim=False, modality="MR")
+    rows = evaluate(files, model=None, tasks=[THROUGH], references=["cubic"], measures="psnr", modality="MR")
     assert [row["case"] for row in rows] == ["01/t1", "02/t1", "head"]
 
 

@@ -106,7 +106,7 @@ def test_devices() -> None:
 class Seen(nn.Module):
     """Keeps what it was shown, and adds a tenth of the range."""
 
-    spatial_dims, size_multiple, receptive_field = 3, 2, 1
+    spatial_dims, size_multiple, receptive_field, factors, consistency = 3, 2, 1, (), True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.input = x
