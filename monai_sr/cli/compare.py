@@ -198,7 +198,7 @@ def _cases(data: Path, out: Path, split: str | None, *, everything: bool) -> tup
     measured: list[dict[str, Any]] = [*roles["validation"], *roles["test"]]
     if not measured:
         raise InputError(f"{data.name}: nobody is left to measure, all of {len(cases)} train; more subjects are needed")
-    return measured, (named or out / "split.json").resolve()
+    return measured, (out / "split.json").resolve()
 
 
 def _facts(plan: Any, rows: list[Row], training_seconds: float, seconds: float) -> dict[str, str]:

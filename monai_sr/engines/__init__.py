@@ -4,6 +4,7 @@ from monai_sr.engines.case_engines import QualityEvaluator, UpscaleEvaluator, ca
 from monai_sr.engines.checkpoint import Checkpointer, latest_checkpoint
 from monai_sr.engines.config import ConfigRefused, check_config, find_bundle_root, running_config
 from monai_sr.engines.dictionary_fit import fit_dictionary
+from monai_sr.engines.dictionary_training import DictionaryTraining
 from monai_sr.engines.discriminator_check import DiscriminatorCheck
 from monai_sr.engines.distributed import average_gradients, start_processes, stop_processes
 from monai_sr.engines.evaluate import evaluate
@@ -31,6 +32,7 @@ __all__ = [
     "Checkpointer",
     "CollapseWarning",
     "ConfigRefused",
+    "DictionaryTraining",
     "DiscriminatorCheck",
     "Learner",
     "LossLog",

@@ -136,26 +136,40 @@ class RunRecord:
         """Export the weights of this moment and bring ``run.json`` up to date."""
         learner = engine.generator
         network = learner.network if learner.ema is None else learner.ema.module
+        self.write_model(network, "l1" if engine.adversary is None else "gan", int(engine.state.iteration))
+        self._write_run(engine)
+
+    def write_model(self, network: torch.nn.Module, stage: str, steps: int) -> None:
+        """``model.pt`` and its record."""
         export_weights(network, self.folder / "model.pt")
         entry = {
             "network": plain(_resolved(running_config().get("network_def", {}), running_config())),
-            "stage": self.stage or ("l1" if engine.adversary is None else "gan"),
+            "stage": self.stage or stage,
             "trained_range": dict(self.trained_range),
             "description": self.description,
-            "steps": int(engine.state.iteration),
+            "steps": steps,
         }
         write_record(self.folder / "model.pt", entry)
-        self._write_run(engine)
 
     def _write_run(self, engine: SRGanTrainer) -> None:
+        self.write_run(
+            steps_done=int(engine.state.iteration),
+            steps=int(engine.state.max_epochs * engine.state.epoch_length),
+            seconds=self._seconds_before + time.perf_counter() - self._began,
+            device=str(engine.state.device),
+            amp=str(engine.amp_dtype),
+        )
+
+    def write_run(self, *, steps_done: int, steps: int, seconds: float, device: str, amp: str) -> None:
+        """``run.json``: how far, how long, on what, with which versions and which merged config."""
         content = {
-            "steps_done": int(engine.state.iteration),
-            "steps": int(engine.state.max_epochs * engine.state.epoch_length),
-            "seconds": round(self._seconds_before + time.perf_counter() - self._began, 1),
+            "steps_done": steps_done,
+            "steps": steps,
+            "seconds": round(seconds, 1),
             "seed": self.seed,
             "split_sha256": self.split.sha256,
-            "device": str(engine.state.device),
-            "amp": str(engine.amp_dtype),
+            "device": device,
+            "amp": amp,
             "threads": torch.get_num_threads(),
             "git_commit": _git_commit(),
             "versions": _versions(),
