@@ -93,11 +93,3 @@ def photo_split() -> Split:
     """Who trains and who validates; ``configs/splits/photos.json`` is this, written."""
     roles = {Path(photograph.name).stem: photograph.role for photograph in PHOTOGRAPHS}
     return Split(roles, {photograph.name: Path(photograph.name).stem for photograph in PHOTOGRAPHS})
-
-
-if __name__ == "__main__":
-    import sys
-
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m monai_sr.data.photos DIR")
-    print(f"{len(export_photos(Path(sys.argv[1])))} photographs in {sys.argv[1]}")
