@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.losses import PatchAdversarialLoss
 from monai.optimizers import WarmupCosineSchedule
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -17,7 +16,7 @@ from torch.utils.data import DataLoader
 from monai_sr.data import SeededPatchDataset, StepSampler
 from monai_sr.data.phantom import ellipsoids
 from monai_sr.engines import Adversary, Checkpointer, Learner, SRGanTrainer
-from monai_sr.losses import WeightedLosses
+from monai_sr.losses import AdversarialLoss, WeightedLosses
 from monai_sr.networks import SRPatchDiscriminator, UNetGenerator
 from monai_sr.transforms import DescribeScand, NormalizeScand, RandSimulatePatchd
 
@@ -63,7 +62,7 @@ def make_trainer(phantom_cases: list[dict[str, Any]]) -> Callable[..., Miniature
         adversary = None
         if gan:
             discriminator = SRPatchDiscriminator(channels=4, num_layers=2)
-            adversary = Adversary(_learner(discriminator, steps, 1.0), PatchAdversarialLoss(), weight=0.1)
+            adversary = Adversary(_learner(discriminator, steps, 1.0), AdversarialLoss(), weight=0.1)
         sampler = StepSampler(steps, batch)
         dataset = SeededPatchDataset(phantom_cases, [RandSimulatePatchd(16)], seed=3)
         trainer = Miniature(

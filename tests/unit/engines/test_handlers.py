@@ -76,6 +76,19 @@ def test_a_discriminator_that_teaches_nothing_is_named(
     assert (expected in caplog.text) if expected else caplog.text == ""
 
 
+def test_a_discriminator_that_has_not_begun_is_not_watched(caplog: pytest.LogCaptureFixture) -> None:
+    """Steps without it count for nothing: not as a collapse, and not towards the window."""
+    warning = CollapseWarning(window=3)
+    waits: Any = SimpleNamespace(state=SimpleNamespace(output={"losses": {"l1": 0.1, "generator": 0.1}}, iteration=1))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(10):
+            warning._watch(waits)
+        feed(warning, 0.001, 1.0, 0.0, 2)
+        assert caplog.text == ""
+        feed(warning, 0.001, 1.0, 0.0, 1)
+    assert "the discriminator has won" in caplog.text
+
+
 def test_collapse_in_a_real_training(
     make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -42,6 +42,26 @@ def test_the_model_of_a_training_is_what_inference_loads(
     assert super_resolve(thick, affine=affine, modality="MR", model=model).volume.array.shape == (24, 24, 24)
 
 
+def test_a_record_stands_alone_without_the_references_of_its_config(
+    make_trainer: Callable[..., SRGanTrainer], record: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = {
+        "_target_": "monai_sr.networks.UNetGenerator",
+        "spatial_dims": "@dims",
+        "channels": ["@width", 8],
+        "blocks": [1, 1],
+    }
+    config = {"network_def": network, "dims": "@spatial_dims", "spatial_dims": 3, "width": 4, "text": "@elsewhere"}
+    monkeypatch.setattr("monai_sr.engines.record.running_config", lambda: config)
+    make_trainer(tmp_path, handlers=[record]).run()
+    entry = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))["network"]
+    assert (entry["spatial_dims"], entry["channels"], entry["blocks"]) == (3, [4, 8], [1, 1])
+    assert load_model(tmp_path).network.spatial_dims == 3
+    assert network["spatial_dims"] == "@dims"  # the config itself is left as it was written
+    run = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert run["config"]["network_def"]["spatial_dims"] == "@dims"
+
+
 def test_the_gan_stage_says_so(make_trainer: Callable[..., SRGanTrainer], record: RunRecord, tmp_path: Path) -> None:
     make_trainer(tmp_path, gan=True, handlers=[record]).run()
     assert find_model(tmp_path).stage == "gan"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,55 @@ from ignite.engine import Events
 
 from monai_sr.engines import SRGanTrainer, TrainingDiverged, amp_dtype
 from monai_sr.keys import HR, LR, SR
+from monai_sr.losses import AdversarialLoss, FeatureLoss, RelativisticAverageLoss
 
 
 class Witness(torch.nn.Module):
-    """Discriminator that remembers what it is shown."""
+    """Discriminator that remembers what it is shown and in which precision; its logit is the mean of what it saw."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.ones(1))
         self.seen: list[torch.Tensor] = []
+        self.precisions: set[torch.dtype] = set()
+
+    def features(self, x: torch.Tensor) -> list[torch.Tensor]:
+        self.seen.append(x.detach().clone())
+        y = self.weight.reshape(1, 1).expand(1, x.shape[-1]) @ x.reshape(x.shape[-1], -1)  # autocast lowers a product
+        self.precisions |= {x.dtype, y.dtype}
+        return [self.weight * x]
+
+    def judge(self, features: list[torch.Tensor]) -> torch.Tensor:
+        return features[-1].mean(dim=(1, 2, 3, 4), keepdim=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.seen.append(x.detach().clone())
-        return self.weight * x.mean(dim=(1, 2, 3, 4), keepdim=True)
+        return self.judge(self.features(x))
+
+
+class Heard:
+    """A game that remembers the logits it is given, by their names."""
+
+    def __init__(self, compares: bool = False) -> None:
+        self.compares = compares
+        self.calls: list[dict[str, torch.Tensor | None]] = []
+
+    def generator(self, fake: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
+        self.calls.append({"side": None, "fake": fake.detach(), "real": None if real is None else real.detach()})
+        return fake.mean()
+
+    def discriminator(self, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        self.calls.append({"fake": fake.detach(), "real": real.detach()})
+        return fake.mean() - real.mean()
+
+
+def with_witness(trainer: SRGanTrainer, game: Any) -> Witness:
+    assert trainer.adversary is not None
+    witness = Witness()
+    trainer.adversary.learner.network = witness
+    trainer.adversary.learner.optimizer = torch.optim.SGD(witness.parameters(), lr=0.1)
+    trainer.adversary.learner.scheduler = None
+    trainer.adversary.loss = game
+    return witness
 
 
 def one_step(trainer: SRGanTrainer, batch: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -36,57 +72,137 @@ def batch() -> dict[str, torch.Tensor]:
     return {LR: torch.rand(1, 5, 16, 16, 16), HR: torch.rand(1, 1, 16, 16, 16)}
 
 
+@pytest.mark.parametrize("compares", [False, True])
 def test_the_discriminator_is_shown_hr_as_real_and_sr_as_fake(
-    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, batch: dict[str, torch.Tensor]
+    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, batch: dict[str, torch.Tensor], compares: bool
 ) -> None:
     trainer = make_trainer(tmp_path, gan=True)
-    assert trainer.adversary is not None
-    witness, calls = Witness(), []
-    trainer.adversary.learner.network = witness
-    trainer.adversary.learner.optimizer = torch.optim.SGD(witness.parameters(), lr=0.1)
-    trainer.adversary.learner.scheduler = None
-
-    def loss(logits: torch.Tensor, target_is_real: bool, for_discriminator: bool) -> torch.Tensor:
-        calls.append((witness.seen[len(calls)], target_is_real, for_discriminator))
-        return logits.mean()
-
-    # the discriminator's loss is called after both passes: pair calls with passes in order
-    trainer.adversary.loss = loss
+    game = Heard(compares)
+    with_witness(trainer, game)
     output = one_step(trainer, batch)
-    assert [(real, for_d) for _, real, for_d in calls] == [(True, False), (True, True), (False, True)]
-    for (shown, _, _), expected in zip(calls, (output[SR], batch[HR], output[SR]), strict=True):
-        assert torch.equal(shown, expected)
-    assert not torch.equal(output[SR], batch[HR])
-    assert not any(torch.equal(shown, batch[LR][:, :1]) for shown in witness.seen[1:2])
+    assert [name for call in game.calls for name in call if name == "side"] == ["side"]  # the generator's turn is first
+    fools, tells = game.calls
+    sr, hr = output[SR].mean(), batch[HR].mean()  # the witness's logits, before its weight moves
+    assert abs(float(sr - hr)) > 1e-3 and abs(float(batch[LR][:, :1].mean() - hr)) > 1e-3
+    assert fools["fake"] == pytest.approx(float(sr), abs=1e-6)
+    assert (fools["real"] == pytest.approx(float(hr), abs=1e-6)) if compares else (fools["real"] is None)
+    assert tells["fake"] == pytest.approx(float(sr), abs=1e-6)
+    assert tells["real"] == pytest.approx(float(hr), abs=1e-6)
 
 
+def test_the_discriminator_comes_to_score_hr_above_sr(
+    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path
+) -> None:
+    """Which of the two is the real one, without looking inside: what it learns says so."""
+    trainer = make_trainer(tmp_path, gan=True)
+    assert trainer.adversary is not None
+    trainer.adversary.learner.scheduler = None
+    hr = torch.rand(2, 1, 16, 16, 16)
+    sr = torch.nn.functional.avg_pool3d(hr, 3, 1, 1)
+    for _ in range(60):
+        told = trainer._learn_to_tell(hr, sr)
+    assert told["d_real"] > told["d_fake"] + 0.05
+
+
+@pytest.mark.parametrize("loss", [AdversarialLoss("bce"), RelativisticAverageLoss()])
 def test_the_generators_step_leaves_no_gradient_in_the_discriminator(
-    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, batch: dict[str, torch.Tensor]
+    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, batch: dict[str, torch.Tensor], loss: Any
 ) -> None:
     trainer = make_trainer(tmp_path, gan=True)
     assert trainer.adversary is not None
+    trainer.adversary.loss = loss
+    trainer.adversary.content, trainer.adversary.content_weight = FeatureLoss(), 0.5
     network = trainer.adversary.learner.network
-    loss = trainer._fool(trainer.generator.network(batch[LR]))
-    loss.backward()
+    terms = trainer._fool(trainer.generator.network(batch[LR]), batch[HR])
+    assert [(name, weight) for name, weight, _ in terms] == [("adversarial", 0.1), ("content", 0.5)]
+    sum(weight * value for _, weight, value in terms).backward()
     assert all(p.grad is None for p in network.parameters())
     assert all(p.requires_grad for p in network.parameters())
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in trainer.generator.network.parameters())
 
 
-def test_the_adversary_waits_for_its_start_step(make_trainer: Callable[..., SRGanTrainer], tmp_path: Path) -> None:
+def test_content_and_adversary_are_added_with_their_weights(
+    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, batch: dict[str, torch.Tensor]
+) -> None:
     trainer = make_trainer(tmp_path, gan=True)
     assert trainer.adversary is not None
-    trainer.adversary.start_step = 4
+    shown: list[tuple[list[torch.Tensor], list[torch.Tensor]]] = []
+
+    def content(sr: Sequence[torch.Tensor], hr: Sequence[torch.Tensor]) -> torch.Tensor:
+        shown.append(([f.detach() for f in sr], list(hr)))
+        return (sr[0] - hr[0]).abs().mean()
+
+    with_witness(trainer, AdversarialLoss("least_squares"))
+    trainer.adversary.content, trainer.adversary.content_weight = content, 0.25
+    output = one_step(trainer, batch)
+    losses = output["losses"]
+    assert torch.allclose(shown[0][0][0], output[SR]) and torch.equal(shown[0][1][0], batch[HR])
+    assert not shown[0][1][0].requires_grad
+    assert losses["content"] == pytest.approx(losses["l1"], rel=1e-5)  # the witness's features are the volume itself
+    assert losses["adversarial"] == pytest.approx(float((output[SR].mean() - 1) ** 2), rel=1e-5)
+    expected = losses["l1"] + 0.1 * losses["adversarial"] + 0.25 * losses["content"]
+    assert losses["generator"] == pytest.approx(expected, rel=1e-6)
+
+
+def named_terms(trainer: SRGanTrainer) -> list[set[str]]:
     named: list[set[str]] = []
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda e: named.append(set(e.state.output["losses"])))
     trainer.run()
+    return named
+
+
+def test_the_generator_waits_for_the_start_step(make_trainer: Callable[..., SRGanTrainer], tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, gan=True)
+    assert trainer.adversary is not None
+    trainer.adversary.start_step = 4
+    named = named_terms(trainer)
     assert ["adversarial" in names for names in named] == [False] * 4 + [True] * 2
     assert all({"l1", "generator", "grad_norm", "discriminator", "d_real", "d_fake"} <= names for names in named)
 
 
+@pytest.mark.parametrize(("lead", "waits"), [(0, 4), (1, 3), (3, 1), (100, 0)])
+def test_the_discriminator_begins_its_lead_before_the_start_step(
+    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, lead: int, waits: int
+) -> None:
+    trainer = make_trainer(tmp_path, gan=True)
+    assert trainer.adversary is not None
+    trainer.adversary.start_step, trainer.adversary.lead_steps = 4, lead
+    network = trainer.adversary.learner.network
+    first = network.state_dict()
+    before = {name: value.clone() for name, value in first.items()}
+    unmoved: list[bool] = []
+    trainer.add_event_handler(
+        Events.ITERATION_COMPLETED,
+        lambda: unmoved.append(all(torch.equal(value, before[name]) for name, value in network.state_dict().items())),
+    )
+    named = named_terms(trainer)
+    learns = {"discriminator", "d_real", "d_fake"}
+    assert [learns <= names for names in named] == [False] * waits + [True] * (6 - waits)
+    assert not any(learns & names for names in named[:waits])
+    assert unmoved == [True] * waits + [False] * (6 - waits)
+    assert ["adversarial" in names for names in named] == [False] * 4 + [True] * 2
+
+
+def test_on_a_cpu_the_discriminator_judges_in_float32(
+    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, batch: dict[str, torch.Tensor]
+) -> None:
+    trainer = make_trainer(tmp_path, gan=True, amp=torch.bfloat16)
+    witness = with_witness(trainer, RelativisticAverageLoss())
+    generated = []
+    trainer.generator.network.head_in.register_forward_hook(lambda m, i, o: generated.append(o.dtype))  # type: ignore[operator]
+    one_step(trainer, batch)
+    assert set(generated) == {torch.bfloat16}
+    assert len(witness.seen) == 4  # SR and HR, for the generator and for itself
+    assert witness.precisions == {torch.float32}
+
+
 @pytest.mark.parametrize("which", ["generator", "discriminator"])
 def test_a_loss_that_is_not_finite_ends_the_training_before_any_weight_moves(
-    make_trainer: Callable[..., SRGanTrainer], tmp_path: Path, batch: dict[str, torch.Tensor], which: str
+    make_trainer: Callable[..., SRGanTrainer],
+    tmp_path: Path,
+    batch: dict[str, torch.Tensor],
+    which: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trainer = make_trainer(tmp_path, gan=True)
     assert trainer.adversary is not None
@@ -96,9 +212,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_before_any_weight_moves(
         batch[HR][0, 0, 0, 0, 0] = float("nan")
         match = "the l1 loss is nan at iteration 1"
     else:
-        trainer.adversary.loss = lambda logits, target_is_real, for_discriminator: (
-            logits.mean() * (float("inf") if for_discriminator else 1.0)
-        )
+        monkeypatch.setattr(AdversarialLoss, "discriminator", lambda self, real, fake: float("inf") * real.mean())
         match = r"the discriminator loss is -?(inf|nan) at iteration 1"
     with pytest.raises(TrainingDiverged, match=match):
         one_step(trainer, batch)
