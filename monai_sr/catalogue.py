@@ -126,25 +126,30 @@ def write_record(weights: Path, entry: Mapping[str, Any]) -> Path:
     return file
 
 
-def release(record: ModelRecord, root: Path, name: str, description: str = "") -> Path:
-    """Make a trained model the default model of a bundle: its weights as ``models/model.pt``, its record listed first.
+def release(record: ModelRecord, root: Path, name: str, description: str = "", *, default: bool = True) -> Path:
+    """Put a trained model into a bundle.
 
     Args:
         record: of the trained model.
         root: folder of the bundle.
         name: what ``--model`` will take, ``<modality>_<size>_<stage>``.
         description: one sentence for people; default: the record's own.
+        default: the model becomes the bundle's default one: ``models/model.pt``, its record listed first. Otherwise it
+            stands beside that: ``models/<name>.pt``, its record listed last.
 
     Raises:
-        ModelError: if the folder is no bundle.
+        ModelError: if the folder is no bundle, or a model beside the default one is to take its name.
     """
-    others = {other.name: other for other in models(root) if other.name != name and other.file.name != "model.pt"}
-    weights = root / "models" / "model.pt"
+    file_name = "model.pt" if default else f"{name}.pt"
+    others = {other.name: other for other in models(root) if other.name != name and other.file.name != file_name}
+    if not default and any(other.name == name and other.file.name == "model.pt" for other in models(root)):
+        raise ModelError(f"{name} is the default model of {root}; a model beside it needs another name")
+    weights = root / "models" / file_name
     weights.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(record.file, weights)
     new = replace(record, name=name, file=weights, description=description or record.description)
     entries = {}
-    for entry in (new, *others.values()):
+    for entry in (new, *others.values()) if default else (*others.values(), new):
         content = entry.as_json()
         entries[content.pop("name")] = {**content.pop("extra"), **content}
     file = root / "configs" / "metadata.json"

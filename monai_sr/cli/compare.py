@@ -221,6 +221,7 @@ def _facts(plan: Any, rows: list[Row], training_seconds: float, seconds: float) 
         "Hardware": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GB",
         "Versions": f"monai_sr {monai_sr.__version__}, Python {platform.python_version()}, torch {torch.__version__}",
+        "Precision": "networks as they were trained: bfloat16 where the hardware computes it natively",
         "Command": shlex.join(["monai-sr", *sys.argv[1:]]),
         "This run": f"{seconds / 60:.1f} minutes, without what earlier runs had measured",
     }

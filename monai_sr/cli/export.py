@@ -26,6 +26,10 @@ def export(
     name: Annotated[
         str | None, typer.Option("--name", help="OUT is a bundle: make it that bundle's default model under this name.")
     ] = None,
+    beside: Annotated[
+        bool,
+        typer.Option("--beside", help="With --name: as models/NAME.pt, beside the default model."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an exported model.")] = False,
 ) -> None:
     """Export a model: weights-only state dict, record (network, trained range, sha256), TorchScript if asked for.
@@ -37,7 +41,7 @@ def export(
     if isinstance(loaded, str):
         raise typer.BadParameter("none is no model", param_hint="NAME|PATH")
     if name is not None:
-        typer.echo(f"wrote    {_into_bundle(loaded.record, out, name, overwrite)}")
+        typer.echo(f"wrote    {_into_bundle(loaded.record, out, name, overwrite, beside)}")
         return
     record, weights = loaded.record, out / "model.pt"
     try:
@@ -55,12 +59,13 @@ def export(
         typer.echo(f"wrote    {file}")
 
 
-def _into_bundle(record: ModelRecord, root: Path, name: str, overwrite: bool) -> Path:
-    if (root / "models" / "model.pt").exists() and not overwrite:
-        typer.echo(f"Error: {root / 'models' / 'model.pt'} exists; replace it with --overwrite", err=True)
+def _into_bundle(record: ModelRecord, root: Path, name: str, overwrite: bool, beside: bool) -> Path:
+    file = root / "models" / (f"{name}.pt" if beside else "model.pt")
+    if file.exists() and not overwrite:
+        typer.echo(f"Error: {file} exists; replace it with --overwrite", err=True)
         raise typer.Exit(ExitCode.CASES)
     try:
-        return release(record, root, name)
+        return release(record, root, name, default=not beside)
     except ModelError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(ExitCode.USAGE) from None

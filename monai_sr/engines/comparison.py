@@ -11,9 +11,9 @@ from typing import Any, Literal
 from monai_sr.catalogue import ModelError
 from monai_sr.engines.comparison_plan import ComparisonPlan, PlannedMethod
 from monai_sr.engines.evaluate import Row, evaluate
-from monai_sr.engines.methods import TRAIN_FREE, Method, OutsideMethod, network_method, train_free
+from monai_sr.engines.methods import TRAIN_FREE, Method, OutsideMethod, compared_network, train_free
 from monai_sr.engines.problem import Problem
-from monai_sr.inference import SRModel, load_model
+from monai_sr.inference import SRModel
 from monai_sr.io import InputError, Modality
 from monai_sr.report import SystemFacts, SystemKind
 
@@ -61,7 +61,7 @@ def methods_of(
             found.append(MissingMethod(method.name, reasons[method.name]))
             continue
         try:
-            found.append(network_method(load_model(_weights(method, trainings)), method.name, strict=True))
+            found.append(compared_network(method.name, _weights(method, trainings)))
         except ModelError as error:
             found.append(MissingMethod(method.name, f"not trained: {error}"))
     return [*found, *(OutsideMethod(name, folder) for name, folder in outside.items())]

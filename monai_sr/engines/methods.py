@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
+from torch import nn
 
 from monai_sr.degradation import backprojection_matrix, total_variation, tv_weight
 from monai_sr.engines.problem import Problem
+from monai_sr.engines.srgan_trainer import amp_dtype
 from monai_sr.grid import InterpolationKind, apply_along, interpolation_matrix
 from monai_sr.inference import SRModel, load_model, super_resolve
 from monai_sr.intensity import body_mask, estimate_noise, intensity_range
@@ -26,6 +28,8 @@ __all__ = [
     "NetworkMethod",
     "OutsideMethod",
     "TrainFreeMethod",
+    "TrainingPrecision",
+    "compared_network",
     "network_method",
     "train_free",
 ]
@@ -108,6 +112,28 @@ class NetworkMethod:
         if self.strict and any(axis["treatment"] != "network" for axis in result.report["axes"]):
             raise InputError(f"not applicable: {warnings[0].split(': outside')[0] if warnings else 'declined'}")
         return result.volume.array, warnings
+
+
+class TrainingPrecision(nn.Module):
+    """A generator that computes as it was trained: in bfloat16 where the hardware does so natively, else as it is.
+
+    On a CPU with such instructions the networks of the literature are some eight times faster so.
+
+    Args:
+        network: by the contract of ``monai_sr.networks``.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        for name in ("spatial_dims", "size_multiple", "receptive_field", "factors", "consistency"):
+            setattr(self, name, getattr(network, name))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As the network, in float32."""
+        precision = amp_dtype(x.device)
+        with torch.autocast(x.device.type, precision or torch.bfloat16, enabled=precision is not None):
+            return torch.as_tensor(self.network(x)).float()
 
 
 @dataclass(frozen=True)
@@ -206,7 +232,13 @@ def train_free(name: str) -> Method:
     return TrainFreeMethod(name, TRAIN_FREE[name])
 
 
-def network_method(model: str | Path | SRModel, name: str | None = None, *, strict: bool = False) -> NetworkMethod:
-    """A learned method by the name, path or object of its model."""
+def network_method(model: str | Path | SRModel) -> NetworkMethod:
+    """A learned method by the name, path or object of its model, as a user meets it."""
     loaded = model if isinstance(model, SRModel) else load_model(model)
-    return NetworkMethod(name or loaded.record.name, loaded, strict)
+    return NetworkMethod(loaded.record.name, loaded)
+
+
+def compared_network(name: str, model: str | Path) -> NetworkMethod:
+    """A learned method of a comparison: in the precision of its training, and not applicable where it declines."""
+    loaded = load_model(model)
+    return NetworkMethod(name, replace(loaded, network=TrainingPrecision(loaded.network)), strict=True)
