@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 
 from monai_sr.data import thicken
 from monai_sr.data.phantom import ellipsoids
-from monai_sr.degradation import SliceProfile, generator_input
+from monai_sr.degradation import CoarseAxis, SliceProfile, generator_input
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid
 from monai_sr.io import InputError, Volume
@@ -67,7 +67,9 @@ def test_a_pair_becomes_what_inference_would_give_the_network(
     assert (pair["factor"], pair["width"]) == (pytest.approx(4.0), pytest.approx(1.25))
     normalised = NormalizeScand("image")({LR: as_tensor(lr)})[LR]
     grid, profile = AxisGrid(10, 40), SliceProfile("gaussian", 1.25)
-    expected = generator_input(torch.as_tensor(np.asarray(normalised[0])), grid, profile, pair["noise"])
+    expected = generator_input(
+        torch.as_tensor(np.asarray(normalised[0])), [CoarseAxis(-1, grid, profile)], pair["noise"]
+    )
     torch.testing.assert_close(pair[LR], expected, rtol=0, atol=1e-5)
     assert float((pair[LR][0] - pair[HR][0]).abs().mean()) < float((pair[LR][1] - pair[HR][0]).abs().mean())
 
