@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,15 @@ import torch
 from monai.data import MetaTensor
 
 from monai_sr.data.phantom import ellipsoids
-from monai_sr.degradation import DegradationSampler
+from monai_sr.degradation import DegradationSampler, ProfileKind
 from monai_sr.grid import AxisGrid, interpolation_matrix
 from monai_sr.io import InputError, Volume
 from monai_sr.keys import HR, LR
 from monai_sr.transforms import DescribeScand, NormalizeScand, RandSimulatePatchd
+from monai_sr.transforms.simulate import span_with_margin
 
 AsTensor = Callable[[Volume], MetaTensor]
-CLEAN_X2 = DegradationSampler(factors=[2.0], factor_limits=(2.0, 2.0), width=(1.0, 1.0), clean_fraction=1.0)
+CLEAN_X2 = DegradationSampler(factors=[2.0], listed=1.0, width=(1.0, 1.0), clean_fraction=1.0)
 
 
 def prepared(as_tensor: AsTensor, volume: Volume, **options: Any) -> dict[Any, Any]:
@@ -91,7 +93,8 @@ def test_the_truth_is_a_part_of_the_volume(case: dict[Any, Any]) -> None:
         assert np.isin(values, whole).all()
 
 
-def test_the_patch_lies_where_its_simulation_lies(as_tensor: AsTensor) -> None:
+@pytest.mark.parametrize("kind", ["box", "gaussian", "sinc", "kspace"])
+def test_the_patch_lies_where_its_simulation_lies(kind: ProfileKind) -> None:
     """A linear ramp is restored exactly far from its ends, so an offset of input to truth would show at once."""
     ramp = np.broadcast_to(np.linspace(0.0, 1.0, 96, dtype=np.float32), (96, 96, 96)).copy()
     description = {
@@ -103,13 +106,14 @@ def test_the_patch_lies_where_its_simulation_lies(as_tensor: AsTensor) -> None:
         "floor": None,
         "fine_axes": (2,),
     }
-    transform = RandSimulatePatchd(16, CLEAN_X2, coarse_fraction=0.0, restored_fraction=0.0)
+    transform = RandSimulatePatchd(16, replace(CLEAN_X2, profiles={"MR": {kind: 1.0}}), 0.0, 0.0)
     inner = 0
     for seed in range(10):
         drawn = sample(transform, description, seed)
         step = (drawn[HR][0, 0, 0, 1:] - drawn[HR][0, 0, 0, :-1]).abs().mean()
         worst = (drawn[LR][:2] - drawn[HR]).abs().max()
-        assert float(worst) < float(step)  # below one voxel anywhere
+        if kind != "kspace":  # its ends are joined, and a ramp steps there
+            assert float(worst) < float(step)  # below one voxel anywhere
         if float(drawn[HR].min()) > 0.15 and float(drawn[HR].max()) < 0.85:  # away from the ends of the volume
             inner += 1
             assert float((drawn[LR][:2] - drawn[HR]).abs().max()) < 0.1 * float(step)  # voxels
@@ -124,19 +128,18 @@ def test_the_plain_channel_is_the_spline_of_the_slab_averages() -> None:
         HR: torch.from_numpy(volume), "mask": torch.ones(16, 16, 32, dtype=torch.bool), "modality": "CT",
         "name": "noise", "noise": 0.0, "floor": None, "fine_axes": (2,),
     }  # fmt: skip
-    sampler = DegradationSampler([2.0], (2.0, 2.0), (1.0, 1.0), 1.0, 0.0, {"CT": {"box": 1.0}})
+    sampler = replace(CLEAN_X2, profiles={"CT": {"box": 1.0}})
     transform = RandSimulatePatchd(16, sampler, 0.0, 0.0)
     for seed in range(20):
         drawn = sample(transform, description, seed)
         first, *turn = _found(volume, np.asarray(drawn[HR][0]))
         margin = slice(max(first - 8, 0), min(first + 24, 32))  # 4 acquired samples to either side
-        if (margin.stop - margin.start) % 2 == 0:  # else the drawn factor is met to whole samples only
-            break
-    crop = _turned(volume, *turn)[..., margin]
-    acquired = crop.reshape(16, 16, -1, 2).mean(axis=-1)
-    expected = acquired @ interpolation_matrix(AxisGrid(acquired.shape[-1], crop.shape[-1])).T
-    offset = first - margin.start
-    np.testing.assert_allclose(drawn[LR][1], expected[..., offset : offset + 16], atol=1e-5)
+        margin = slice(margin.start + (first - margin.start) % 2, margin.stop - (margin.stop - first) % 2)
+        crop = _turned(volume, *turn)[..., margin]
+        acquired = crop.reshape(16, 16, -1, 2).mean(axis=-1)
+        expected = acquired @ interpolation_matrix(AxisGrid(acquired.shape[-1], crop.shape[-1])).T
+        offset = first - margin.start
+        np.testing.assert_allclose(drawn[LR][1], expected[..., offset : offset + 16], atol=1e-5)
 
 
 def _found(volume: np.ndarray, truth: np.ndarray) -> tuple[int, bool, bool, int]:
@@ -162,13 +165,47 @@ def test_conditions_say_what_was_drawn(case: dict[Any, Any]) -> None:
     noiseless = {**case, "noise": 0.0}
     drawn = sample(RandSimulatePatchd(16, CLEAN_X2), noiseless, 0)
     factor, width, noise = (float(drawn[LR][c, 0, 0, 0]) for c in (2, 3, 4))
-    assert factor == pytest.approx(2.0 / 4.0, rel=0.03)  # to whole acquired samples in the crop
+    assert factor == pytest.approx(2.0 / 4.0)
     assert (width, noise) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_whole_factor_is_met_exactly_wherever_the_patch_lies(factor: int) -> None:
+    """Networks that enlarge by whole factors go back to the acquired grid: the patch must begin where a voxel does."""
+    patch, n = 24, 61
+    for corner in range(n - patch + 1):
+        first, last = span_with_margin(corner, patch, n, float(factor))
+        assert 0 <= first <= corner and corner + patch <= last <= n
+        assert (last - first) % factor == 0 and (corner - first) % factor == 0
+        # as much as there is room for, and no more than four acquired voxels
+        assert corner - first == min(4 * factor, corner // factor * factor)
+        after = n - corner - patch
+        assert last - corner - patch == min(4 * factor, after // factor * factor)
+
+
+def test_another_factor_takes_all_the_room_there_is() -> None:
+    assert span_with_margin(3, 24, 61, 2.5) == (0, 37)
+    assert span_with_margin(20, 24, 61, 2.5) == (10, 54)
+    assert span_with_margin(36, 24, 61, 2.5) == (26, 61)
+
+
+@pytest.mark.parametrize("factor", [2.0, 3.0, 4.0])
+def test_the_stated_factor_is_the_listed_one(case: dict[Any, Any], factor: float) -> None:
+    transform = RandSimulatePatchd(12, replace(CLEAN_X2, factors=[factor]), 0.0, 0.0)
+    for seed in range(15):
+        assert float(sample(transform, case, seed)[LR][2, 0, 0, 0]) == factor / 4.0
+
+
+def test_the_curriculum_reads_the_index_of_the_sample(case: dict[Any, Any]) -> None:
+    grown = replace(CLEAN_X2, curriculum=[(0.0, [2.0]), (0.5, [4.0])], samples=10)
+    transform = RandSimulatePatchd(16, grown, 0.0, 0.0)
+    factors = [4 * float(sample(transform, {**case, "index": i}, i)[LR][2, 0, 0, 0]) for i in (0, 4, 5, 9)]
+    assert factors == [2.0, 2.0, 4.0, 4.0]
 
 
 def test_rician_noise_never_falls_below_the_scanners_zero(as_tensor: AsTensor) -> None:
     case = prepared(as_tensor, ellipsoids((48, 44, 40), modality="MR"))
-    loud = DegradationSampler([2.0], (2.0, 2.0), (1.0, 1.0), 0.0, 0.5, {"MR": {"box": 1.0}})
+    loud = replace(CLEAN_X2, clean_fraction=0.0, max_noise=0.5, profiles={"MR": {"box": 1.0}})
     gaussian = {**case, "floor": None}
     lowest = [
         min(float(sample(RandSimulatePatchd(16, loud, 0.0, 0.0), which, seed)[LR][1].min()) for seed in range(6))
