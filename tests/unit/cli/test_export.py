@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from monai_sr import super_resolve
-from monai_sr.catalogue import find_model, write_record
+from monai_sr.catalogue import find_model, models, write_record
 from monai_sr.data import phantom
 from monai_sr.inference import load_model
 from monai_sr.networks import UNetGenerator
@@ -104,3 +104,23 @@ def test_a_release_replaces_nothing_unasked_and_needs_a_bundle(run, trained, tmp
     (tmp_path / "models" / "model.pt").write_bytes(b"kept")
     assert run("export", trained, "-o", tmp_path, "--name", "new").code == 3
     assert (tmp_path / "models" / "model.pt").read_bytes() == b"kept"
+
+
+def test_a_model_can_stand_beside_the_default_one(run, trained, tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "metadata.json").write_text("{}")
+    assert run("export", trained, "-o", tmp_path, "--name", "ct_mr_small_l1").code == 0
+    assert run("export", trained, "-o", tmp_path, "--name", "photo_small_l1", "--beside").code == 0
+    found = models(tmp_path)
+    assert [(record.name, record.file.name) for record in found] == [
+        ("ct_mr_small_l1", "model.pt"),
+        ("photo_small_l1", "photo_small_l1.pt"),
+    ]
+    assert load_model(found[1]).record.sha256 == found[1].sha256
+    assert run("export", trained, "-o", tmp_path, "--name", "photo_small_l1", "--beside").code == 3  # exists
+    clash = run("export", trained, "-o", tmp_path, "--name", "ct_mr_small_l1", "--beside")
+    assert clash.code == 2
+    assert "needs another name" in clash.err
+    # a new default model leaves the other one where it is
+    assert run("export", trained, "-o", tmp_path, "--name", "newer", "--overwrite").code == 0
+    assert [record.name for record in models(tmp_path)] == ["newer", "photo_small_l1"]
