@@ -146,7 +146,7 @@ class OutsideMethod:
 
     Args:
         name: in rows and tables.
-        folder: holds ``<slug>*.nii.gz`` for every problem that was restored.
+        folder: holds ``<slug>.nii.gz`` or ``<slug>_*.nii.gz`` for every problem that was restored.
     """
 
     name: str
@@ -160,7 +160,8 @@ class OutsideMethod:
 
     def restore(self, problem: Problem, device: str) -> tuple[FloatArray, list[str]]:
         """Read the result for a problem."""
-        files = sorted(self.folder.glob(f"{problem.slug}*.nii.gz"))
+        # a slug has no "_" and can begin another: those of tasks with a profile or a width
+        files = [*self.folder.glob(f"{problem.slug}.nii.gz"), *self.folder.glob(f"{problem.slug}_*.nii.gz")]
         if len(files) != 1:
             raise InputError(f"not run: {self.folder.name} holds {len(files)} results for {problem.slug}")
         result, grid = read_volume(files[0]), problem.truth.geometry

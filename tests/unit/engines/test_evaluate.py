@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import nibabel
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from scipy import ndimage
@@ -17,6 +20,7 @@ from monai_sr.catalogue import ModelRecord
 from monai_sr.data.phantom import ellipsoids
 from monai_sr.data.simulate import thicken
 from monai_sr.engines.evaluate import evaluate
+from monai_sr.engines.problem import Problem, simulated
 from monai_sr.engines.scoreboard import case_table, markdown_table, model_name, scores, summary
 from monai_sr.engines.tasks import Task
 from monai_sr.inference import SRModel
@@ -25,6 +29,7 @@ from monai_sr.io import Volume, write_volume
 from monai_sr.keys import HR, LR
 
 THROUGH, IN_PLANE = Task("through-plane", 2.0), Task("in-plane", 2.0, 0.02)
+EVERY = {"ssim", "ms_ssim", "gms", "edge_width_mm", "frc_resolution_mm", "frc"}
 
 
 class Added(nn.Module):
@@ -156,6 +161,66 @@ def test_cases_of_the_same_name_are_told_apart(truth: Volume, tmp_path: Path) ->
 def test_an_unknown_reference_is_refused(truth: Volume) -> None:
     with pytest.raises(ValueError, match="unknown reference 'bicubic'"):
         evaluate([truth], references=["bicubic"])
+
+
+@pytest.mark.parametrize(
+    ("measures", "more"),
+    [
+        ("psnr", set()),
+        ("ssim", {"ssim"}),
+        ("all", {"ssim", "ms_ssim", "gms", "edge_width_mm", "frc_resolution_mm", "frc"}),
+    ],
+)
+def test_it_measures_what_is_asked_for_and_no_more(truth: Volume, measures: Any, more: set[str]) -> None:
+    row = evaluate([truth], model=None, tasks=[THROUGH], references=["cubic"], measures=measures)[0]
+    assert EVERY & set(row) == more
+    always = {"case", "subject", "task", "method", "psnr", "body_bias", "residual", "seconds", "peak_memory_bytes"}
+    assert always <= set(row)
+    json.dumps(row)
+
+
+def test_rows_of_fewer_measures_are_not_taken_for_those_of_all(truth: Volume, tmp_path: Path) -> None:
+    for measures in ("psnr", "ssim", "psnr"):
+        rows = evaluate([truth], model=None, tasks=[THROUGH], references=["cubic"], out=tmp_path, measures=measures)  # type: ignore[arg-type]
+        assert ("ssim" in rows[0]) == (measures == "ssim")
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 2
+
+
+def test_pictures_are_kept_and_named_in_the_rows(truth: Volume, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    rows = evaluate(
+        [truth], model=None, tasks=[THROUGH], references=["cubic", "ibp1"], pictures=pictures, measures="psnr"
+    )
+    names = [row[key] for row in rows for key in ("truth_picture", "acquired_picture", "picture")]
+    assert len(set(names)) == 4  # one truth, one acquired volume, two results
+    assert {file.name for file in pictures.iterdir()} == set(names)
+    plain = evaluate([truth], model=None, tasks=[THROUGH], references=["cubic"], measures="psnr")
+    assert "picture" not in plain[0]
+
+
+def test_the_acquired_volumes_are_written_for_programs_of_others(truth: Volume, tmp_path: Path) -> None:
+    """Read back with nibabel: the values and the place that a method is given."""
+    evaluate([truth], model=None, tasks=[THROUGH], references=["cubic"], inputs=tmp_path, measures="psnr")
+    file = tmp_path / f"{simulated(truth, THROUGH, None, 0).slug}.nii.gz"
+    image = nibabel.load(file)
+    acquired = thicken(truth, axis=2, factor=2.0)
+    assert np.allclose(image.get_fdata(), acquired.array, atol=1e-3)
+    assert np.allclose(image.affine, acquired.geometry.affine, atol=1e-4)
+
+
+def test_methods_of_ones_own_take_part(truth: Volume) -> None:
+    class Oracle:
+        name, digest = "oracle", None
+
+        def restore(self, problem: Problem, device: str) -> tuple[npt.NDArray[np.float32], list[str]]:
+            return problem.truth.array + np.float32(1.0), ["too good"]
+
+    rows = evaluate([truth], model=None, tasks=[THROUGH], references=["cubic"], methods=[Oracle()], measures="psnr")
+    assert [row["method"] for row in rows] == ["cubic", "oracle"]
+    mask = body_mask(truth.array, "MR")
+    width = intensity_range(truth.array, "MR", mask).width
+    assert rows[1]["psnr"] == pytest.approx(20 * np.log10(width), abs=1e-3)  # one unit off everywhere
+    assert rows[1]["warnings"] == ["too good"]
 
 
 # ---- the table
