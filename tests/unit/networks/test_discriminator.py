@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from monai_sr.engines import amp_dtype
-from monai_sr.networks import SRPatchDiscriminator
+from monai_sr.networks import SRGANDiscriminator, SRPatchDiscriminator
 
 
 def kinds(network: nn.Module) -> set[type[nn.Module]]:
@@ -61,3 +61,81 @@ def test_mixed_precision_gradients_never_read_stale_memory() -> None:
         assert logits.dtype == torch.float32
         logits.square().mean().backward()
         assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+# ---- SRGAN's
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 32, 32), (2, 1, 48, 32), (2, 1, 16, 24, 16)])
+def test_one_logit_for_a_patch_of_any_size(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    network = SRGANDiscriminator(spatial_dims=len(shape) - 2, channels=4, pairs=3, dense=8).eval()
+    x = torch.rand(shape)
+    logits = network(x)
+    assert logits.shape == (shape[0], 1)
+    maps = network.features(x)
+    assert len(maps) == 6
+    assert torch.equal(network.judge(maps), logits)
+    for k, features in enumerate(maps):  # every second one halves, every pair doubles the width
+        assert features.shape[1] == 4 * 2 ** (k // 2)
+        assert features.shape[2] == shape[2] // 2 ** ((k + 1) // 2)
+
+
+def test_a_patch_is_judged_by_itself() -> None:
+    torch.manual_seed(0)
+    network = SRGANDiscriminator(spatial_dims=2, channels=4, pairs=2, dense=8).eval()
+    a, b = torch.rand(2, 1, 1, 32, 32)
+    torch.testing.assert_close(network(torch.cat([a, b])), torch.cat([network(a), network(b)]))
+    assert not torch.allclose(network(a), network(b), atol=1e-5)
+
+
+def test_no_norm_behind_the_first_convolution_only() -> None:
+    layers = SRGANDiscriminator(spatial_dims=2, channels=4, pairs=4).layers
+    normalised = [nn.BatchNorm2d in kinds(layer) for layer in layers]
+    assert normalised == [False] + 7 * [True]
+    assert [m.stride for layer in layers for m in layer.modules() if isinstance(m, nn.Conv2d)] == 4 * [(1, 1), (2, 2)]
+    slopes = [m.negative_slope for layer in layers for m in layer.modules() if isinstance(m, nn.LeakyReLU)]
+    assert slopes == [0.2] * 8
+
+
+def test_its_logits_are_float32_and_not_squeezed() -> None:
+    network = SRGANDiscriminator(spatial_dims=2, channels=4, pairs=2, dense=8).eval()
+    features = [m.bfloat16() for m in network.features(torch.rand(2, 1, 32, 32))]
+    assert network.judge(features).dtype == torch.float32
+    last = network.dense[-1]
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, -7.0)
+    assert network(torch.rand(2, 1, 32, 32)).tolist() == [[-7.0], [-7.0]]  # no sigmoid
+
+
+def test_with_the_papers_arguments_it_is_the_papers() -> None:
+    network = SRGANDiscriminator(spatial_dims=2, channels=64, pairs=4, dense=1024)
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert [c.out_channels for c in convolutions] == [64, 64, 128, 128, 256, 256, 512, 512]
+    assert {c.kernel_size for c in convolutions} == {(3, 3)}
+    assert [m.out_features for m in network.modules() if isinstance(m, nn.Linear)] == [1024, 1]
+    assert network.features(torch.rand(2, 1, 96, 96))[-1].shape == (2, 512, 6, 6)
+
+
+# ---- both
+
+
+@pytest.mark.parametrize("make", [SRPatchDiscriminator, SRGANDiscriminator])
+def test_features_and_judgement_make_the_whole(make: type[nn.Module]) -> None:
+    """The trainer takes them apart; the content loss sees every layer before the logits."""
+    torch.manual_seed(0)
+    network = make(spatial_dims=2, channels=4).eval()
+    x = torch.randn(2, 1, 48, 48)
+    features = network.features(x)  # type: ignore[operator]
+    assert torch.equal(network.judge(features), network(x))  # type: ignore[operator]
+    assert len(features) > 2
+    assert all(len(f) == 2 and f.dim() == 4 for f in features)
+    sizes = [f.shape[-1] for f in features]
+    assert sizes == sorted(sizes, reverse=True) and sizes[-1] < sizes[0]
+
+
+@pytest.mark.parametrize("make", [SRPatchDiscriminator, SRGANDiscriminator])
+def test_logits_are_float32_in_mixed_precision(make: type[nn.Module]) -> None:
+    network = make(channels=4).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(torch.rand(1, 1, 32, 32, 32)).dtype == torch.float32

@@ -45,6 +45,31 @@ def test_the_output_has_the_size_of_the_input(arguments: dict[str, Any], shape: 
     assert network(torch.rand(shape)).shape == (shape[0], 1, *shape[2:])
 
 
+@pytest.mark.parametrize("output", ["residual", "tanh"])
+def test_a_network_of_the_literature_takes_the_interpolation_of_a_full_input(output: str) -> None:
+    """One image channel and no conditions: of the five channels it sees the plain interpolation, channel 1."""
+    network = shaken(**{**PAPER, "output": output})
+    x = torch.rand(2, 5, 16, 24)
+    assert torch.equal(network(x), network(x[:, 1:2]))
+    other = x.clone()
+    other[:, [0, 2, 3, 4]] = torch.rand(2, 4, 16, 24)
+    assert torch.equal(network(other), network(x))
+    assert not torch.allclose(network(x), network(x[:, :1]), atol=1e-3)
+
+
+def test_untrained_it_is_the_interpolation() -> None:
+    x = torch.rand(2, 5, 16, 24)
+    assert torch.equal(UNetGenerator(**{**PAPER, "output": "residual"}).eval()(x), x[:, 1:2])
+
+
+def test_only_a_network_of_the_literature_goes_without_the_step_towards_the_data() -> None:
+    assert UNetGenerator(**SMALL).consistency
+    assert not UNetGenerator(**PAPER).consistency
+    assert UNetGenerator(**{**SMALL, "condition_channels": 0}).consistency
+    assert UNetGenerator(**{**SMALL, "image_channels": 1}).consistency
+    assert UNetGenerator(**PAPER).factors == ()
+
+
 def test_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="must be multiples of 4"):
         UNetGenerator(**SMALL)(torch.zeros(1, 5, 8, 8, 10))
