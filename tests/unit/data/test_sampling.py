@@ -49,6 +49,23 @@ def test_a_sample_is_a_function_of_seed_and_index(dataset: SeededPatchDataset) -
     assert len({float(x[0, 0, 0]) for x in forwards}) > 5  # cases and flips both vary
 
 
+def test_transforms_find_the_number_of_the_sample() -> None:
+    """A curriculum needs it; the case itself is not written to."""
+    case = {"name": "a"}
+    seen: list[int] = []
+
+    def look(sample: dict[str, Any]) -> dict[str, Any]:
+        seen.append(sample["index"])
+        return sample
+
+    samples = SeededPatchDataset([case], [look])
+    loader = DataLoader(samples, 2, sampler=StepSampler(3, 2))
+    drawn = [batch["index"].tolist() for batch in loader]
+    assert drawn == [[0, 1], [2, 3], [4, 5]]
+    assert seen == [0, 1, 2, 3, 4, 5]
+    assert case == {"name": "a"}
+
+
 def test_workers_change_nothing(dataset: SeededPatchDataset) -> None:
     loaders = [DataLoader(dataset, 2, sampler=StepSampler(6, 2), num_workers=n) for n in (0, 2)]
     alone, helped = ([batch["image"] for batch in loader] for loader in loaders)
