@@ -88,3 +88,26 @@ def test_volumes_too_small_to_train_on_are_one_sentence(run, tmp_path):
     assert ended.code in (2, 3)
     assert "Error: " in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_config_of_ones_own_is_laid_over_the_presets(run, data, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("steps: 7\n", encoding="utf-8")  # smoke.yaml says 2 steps, 1 per epoch
+    other = tmp_path / "other.yaml"
+    other.write_text("steps_per_epoch: 2\n", encoding="utf-8")
+    words = ("--data", data, "--out", tmp_path / "run", "--run", "smoke", "--config", mine, "--config", other)
+    ended = run("train", *words)
+    assert ended.code == 2
+    assert "steps (7) must be a multiple of steps_per_epoch (2)" in ended.err
+    printed = ended.out.splitlines()[0].split()
+    assert [word.rpartition("/")[2] for word in printed[1:]] == ["train.yaml", "smoke.yaml", "mine.yaml", "other.yaml"]
+
+
+def test_an_unknown_key_of_ones_own_config_is_one_sentence(run, data, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("step: 7\n", encoding="utf-8")
+    ended = run("train", "--data", data, "--out", tmp_path / "run", "--run", "smoke", "--config", mine)
+    assert ended.code == 2
+    assert "unknown config key step" in ended.err
+    assert "Traceback" not in ended.err
+    assert run("train", "--data", data, "--out", tmp_path / "run", "--config", tmp_path / "none.yaml").code == 2
