@@ -1,4 +1,4 @@
-"""Pictures for docs/comparison.md from the folder of a comparison: methods side by side, and what they miss of the truth.
+"""Pictures for docs/comparison.md from a comparison: methods side by side, and what they miss of the truth.
 
 python benchmarks/comparison_pictures.py runs/compare_through_plane docs/images
 """

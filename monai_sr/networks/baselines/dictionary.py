@@ -123,7 +123,8 @@ class CoupledDictionary(nn.Module):
                 raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {x.shape[2:]}")
         if not self.lr_atoms.any():
             return x[:, 1:2].clone()
-        return torch.stack([cubic[None] + self._detail(cubic.float().cpu()).to(x) for cubic in x[:, 1]])
+        with torch.autocast("cpu", enabled=False):  # a code found in bfloat16 is another code
+            return torch.stack([cubic[None] + self._detail(cubic.float().cpu()).to(x) for cubic in x[:, 1]])
 
     def _detail(self, image: torch.Tensor) -> torch.Tensor:
         """``(X, Y[, Z])``: mean of what the patches say that the interpolated ``image`` lacks."""

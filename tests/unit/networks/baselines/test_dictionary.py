@@ -100,3 +100,11 @@ def test_what_it_cannot_do_is_refused() -> None:
         filled()(image(8, 8, 7))
     with pytest.raises(ValueError, match="voxels are left out; got 5"):
         CoupledDictionary(patch=4, stride=5)
+
+
+def test_mixed_precision_changes_nothing() -> None:
+    """A comparison runs its networks in bfloat16 where it can; sparse codes are found in float32 all the same."""
+    network, x = filled(), image(8, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network(x)
+    assert torch.equal(mixed, network(x))
