@@ -15,6 +15,7 @@ import typer
 import monai_sr
 from monai_sr.cli.comparison_training import train_systems
 from monai_sr.cli.console import silence_libraries
+from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption, ModalityOption
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.train import presets_root
 from monai_sr.cli.values import parse_device
@@ -58,16 +59,11 @@ def compare(
         Path | None, typer.Option(file_okay=False, help="Write the acquired volumes there, for programs of others.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time; they share the cores.")] = 1,
-    modality: Annotated[
-        Literal["ct", "mr"] | None, typer.Option(case_sensitive=False, help="Of all files. Default: as each file says.")
-    ] = None,
-    affine: Annotated[
-        Literal["sform", "qform"] | None,
-        typer.Option(help="Which one holds where a NIfTI file states two that differ."),
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the networks run.")] = "auto",
+    modality: ModalityOption = None,
+    affine: AffineOption = None,
+    device: DeviceOption = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the table only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Compare super-resolution systems on one data path, one forward model and one metric code.
 

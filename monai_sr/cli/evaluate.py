@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from monai_sr.cli.console import silence_libraries
+from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption, ModalityOption
 from monai_sr.cli.outcome import ExitCode
 from monai_sr.cli.upscale import prepare
 from monai_sr.cli.values import parse_device
@@ -36,18 +37,13 @@ def evaluate(
     crop: Annotated[
         int | None, typer.Option(metavar="VOXELS", min=24, help="At most so many voxels per axis, around the body.")
     ] = None,
-    modality: Annotated[
-        Literal["ct", "mr"] | None, typer.Option(case_sensitive=False, help="Of all files. Default: as each file says.")
-    ] = None,
-    affine: Annotated[
-        Literal["sform", "qform"] | None,
-        typer.Option(help="Which one holds where a NIfTI file states two that differ."),
-    ] = None,
+    modality: ModalityOption = None,
+    affine: AffineOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the added noise.")] = 0,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")] = "auto",
+    device: DeviceOption = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the table only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every row as one JSON object.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Measure a model against interpolation and back-projection on volumes whose truth is known.
 

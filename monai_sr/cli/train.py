@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 import monai_sr
 from monai_sr.catalogue import ModelError, bundle_root
+from monai_sr.cli.options import AffineOption, DebugOption, ModalityOption
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode, is_environment_problem
 
 __all__ = ["config_files", "presets_root", "train"]
@@ -37,14 +38,9 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps of the whole training.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of every random draw.")] = None,
-    modality: Annotated[
-        Literal["ct", "mr"] | None, typer.Option(case_sensitive=False, help="Of all files. Default: as each file says.")
-    ] = None,
-    affine: Annotated[
-        Literal["sform", "qform"] | None,
-        typer.Option(help="Which one holds where a NIfTI file states two that differ."),
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    modality: ModalityOption = None,
+    affine: AffineOption = None,
+    debug: DebugOption = False,
 ) -> None:
     """Train a network on a folder of volumes; OUT/model.pt and its record are what --model takes afterwards.
 

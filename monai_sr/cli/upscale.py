@@ -10,6 +10,7 @@ import typer
 
 from monai_sr.cli.batch import Batch, Progress, gather_cases
 from monai_sr.cli.console import Console, choose_console, silence_libraries
+from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.photo_options import photo_options
 from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
@@ -71,10 +72,7 @@ def upscale(
             metavar="MM", min=0.01, max=100.0, help="Width of the slice profile. Default: the header's, or one spacing."
         ),
     ] = None,
-    affine: Annotated[
-        Literal["sform", "qform"] | None,
-        typer.Option(help="Which one holds where a NIfTI file states two that differ."),
-    ] = None,
+    affine: AffineOption = None,
     format: Annotated[
         Literal["same", "nifti", "dicom"], typer.Option(help="File format of the results; same: as read.")
     ] = "same",
@@ -82,13 +80,13 @@ def upscale(
         bool, typer.Option("--report", help="Also write report.html: before and after, what was added, all facts.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")] = "auto",
+    device: DeviceOption = "auto",
     tile: Annotated[
         int | None, typer.Option(metavar="VOXELS", min=16, help="Tile edge. Default: chosen from the free memory.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but refusals and failures.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Super-resolve CT or MR scans along their coarse axes, or photographs. Research only, not for diagnosis.
 

@@ -25,7 +25,7 @@ from monai_sr.degradation import FACTOR_UNIT, IMAGE_CHANNELS
 from monai_sr.grid import apply_along
 from monai_sr.networks.blocks import depth_to_space, local_mean
 
-__all__ = ["PostUpsampling", "SubpixelUpsample", "recovery_matrix"]
+__all__ = ["PostUpsampling", "ResidualTrunk", "SubpixelUpsample", "recovery_matrix"]
 
 _MEAN_REACH = 2  # acquired voxels: the neighbourhood whose mean is taken off is 5 wide
 _SPLINE_REACH = 8  # acquired voxels beyond which target samples together weigh under 1 % (test_post_upsampling)
@@ -71,6 +71,21 @@ class SubpixelUpsample(nn.Module):
             enlarged = cells.reshape(b, -1, nx, ny, nz * self.factor)
         activated: torch.Tensor = self.act(enlarged)
         return activated
+
+
+class ResidualTrunk(nn.Module):
+    """Head, blocks, and a way around all blocks: the trunk of the SRGAN family."""
+
+    def __init__(self, head: nn.Module, *blocks: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Input to features of the same spatial size."""
+        h = self.head(x)
+        out: torch.Tensor = h + self.blocks(h)
+        return out
 
 
 class PostUpsampling(nn.Module):

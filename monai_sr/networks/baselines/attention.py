@@ -14,7 +14,7 @@ from monai.networks.blocks import Convolution
 from torch import nn
 
 from monai_sr.networks.blocks import local_mean
-from monai_sr.networks.post_upsampling import PostUpsampling
+from monai_sr.networks.post_upsampling import PostUpsampling, ResidualTrunk
 
 __all__ = ["AttentionSRResNet"]
 
@@ -65,21 +65,6 @@ class _AttentionBlock(nn.Module):
         return out
 
 
-class _Trunk(nn.Module):
-    def __init__(self, spatial_dims: int, channels: int, blocks: int, head_kernel: int) -> None:
-        super().__init__()
-        self.head = Convolution(spatial_dims, 1, channels, kernel_size=head_kernel, norm=None, act="PRELU")
-        self.blocks = nn.Sequential(
-            *(_AttentionBlock(spatial_dims, channels) for _ in range(blocks)),
-            Convolution(spatial_dims, channels, channels, norm="BATCH", act=None),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.head(x)
-        out: torch.Tensor = h + self.blocks(h)
-        return out
-
-
 class AttentionSRResNet(PostUpsampling):
     """SRResNet with channel and spatial attention in every residual block.
 
@@ -106,6 +91,10 @@ class AttentionSRResNet(PostUpsampling):
         factors: Sequence[int] = (2, 3, 4),
         outer_kernel: int = 5,
     ) -> None:
-        trunk = _Trunk(spatial_dims, channels, blocks, outer_kernel)
+        trunk = ResidualTrunk(
+            Convolution(spatial_dims, 1, channels, kernel_size=outer_kernel, norm=None, act="PRELU"),
+            *(_AttentionBlock(spatial_dims, channels) for _ in range(blocks)),
+            Convolution(spatial_dims, channels, channels, norm="BATCH", act=None),
+        )
         reach = outer_kernel // 2 + blocks * (2 + _POOL_REACH + _PLACE_KERNEL // 2) + 1
         super().__init__(spatial_dims, trunk, reach, channels, factors, "PRELU", outer_kernel)

@@ -9,7 +9,7 @@ from monai.networks.blocks import Convolution
 from torch import nn
 
 from monai_sr.networks.blocks import ResidualDenseBlock
-from monai_sr.networks.post_upsampling import PostUpsampling
+from monai_sr.networks.post_upsampling import PostUpsampling, ResidualTrunk
 
 __all__ = ["RRDBNet"]
 
@@ -23,21 +23,6 @@ class _RRDB(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = x + 0.2 * self.blocks(x)
-        return out
-
-
-class _Trunk(nn.Module):
-    def __init__(self, spatial_dims: int, channels: int, growth: int, blocks: int) -> None:
-        super().__init__()
-        self.head = Convolution(spatial_dims, 1, channels, conv_only=True)
-        self.blocks = nn.Sequential(
-            *(_RRDB(spatial_dims, channels, growth) for _ in range(blocks)),
-            Convolution(spatial_dims, channels, channels, conv_only=True),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.head(x)
-        out: torch.Tensor = h + self.blocks(h)
         return out
 
 
@@ -67,5 +52,9 @@ class RRDBNet(PostUpsampling):
         blocks: int = 2,
         factors: Sequence[int] = (2, 3, 4),
     ) -> None:
-        trunk = _Trunk(spatial_dims, channels, growth, blocks)
+        trunk = ResidualTrunk(
+            Convolution(spatial_dims, 1, channels, conv_only=True),
+            *(_RRDB(spatial_dims, channels, growth) for _ in range(blocks)),
+            Convolution(spatial_dims, channels, channels, conv_only=True),
+        )
         super().__init__(spatial_dims, trunk, 15 * blocks + 2, channels, factors, "LEAKYRELU")

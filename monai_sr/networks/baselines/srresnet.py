@@ -8,7 +8,7 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-from monai_sr.networks.post_upsampling import PostUpsampling
+from monai_sr.networks.post_upsampling import PostUpsampling, ResidualTrunk
 
 __all__ = ["EDSR", "SRResNet"]
 
@@ -24,26 +24,6 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = x + self.scale * self.second(self.first(x))
-        return out
-
-
-class _Trunk(nn.Module):
-    """Head, residual blocks, a convolution, and a way around all blocks."""
-
-    def __init__(
-        self, spatial_dims: int, channels: int, blocks: int, norm: str | None, act: str, scale: float, head_kernel: int
-    ) -> None:
-        super().__init__()
-        head_act = act if norm else None  # EDSR has no activation behind its head
-        self.head = Convolution(spatial_dims, 1, channels, kernel_size=head_kernel, norm=None, act=head_act)
-        self.blocks = nn.Sequential(
-            *(_ResidualBlock(spatial_dims, channels, norm, act, scale) for _ in range(blocks)),
-            Convolution(spatial_dims, channels, channels, norm=norm, act=None),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.head(x)
-        out: torch.Tensor = h + self.blocks(h)
         return out
 
 
@@ -73,7 +53,11 @@ class SRResNet(PostUpsampling):
         factors: Sequence[int] = (2, 3, 4),
         outer_kernel: int = 5,
     ) -> None:
-        trunk = _Trunk(spatial_dims, channels, blocks, "BATCH", "PRELU", 1.0, outer_kernel)
+        trunk = ResidualTrunk(
+            Convolution(spatial_dims, 1, channels, kernel_size=outer_kernel, norm=None, act="PRELU"),
+            *(_ResidualBlock(spatial_dims, channels, "BATCH", "PRELU", 1.0) for _ in range(blocks)),
+            Convolution(spatial_dims, channels, channels, norm="BATCH", act=None),
+        )
         reach = outer_kernel // 2 + 2 * blocks + 1
         super().__init__(spatial_dims, trunk, reach, channels, factors, "PRELU", outer_kernel)
 
@@ -104,5 +88,9 @@ class EDSR(PostUpsampling):
         factors: Sequence[int] = (2, 3, 4),
         scale: float = 0.1,
     ) -> None:
-        trunk = _Trunk(spatial_dims, channels, blocks, None, "RELU", scale, 3)
+        trunk = ResidualTrunk(
+            Convolution(spatial_dims, 1, channels, conv_only=True),
+            *(_ResidualBlock(spatial_dims, channels, None, "RELU", scale) for _ in range(blocks)),
+            Convolution(spatial_dims, channels, channels, conv_only=True),
+        )
         super().__init__(spatial_dims, trunk, 2 * blocks + 2, channels, factors)
