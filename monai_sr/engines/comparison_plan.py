@@ -44,7 +44,7 @@ class ComparisonPlan:
     """A comparison.
 
     Args:
-        title: first line of the file's comment.
+        title: first sentence of the file's comment, which fits its first line.
         task: preset of ``configs/task`` for all trainings, or None.
         run: preset of ``configs/run`` for all trainings.
         settings: config keys for all trainings.
@@ -90,7 +90,7 @@ def read_plan(path: Path, train_free: Sequence[str]) -> ComparisonPlan:
     if not methods or twice:
         raise InputError(f"{path.name}: methods need at least one entry and different names, got {twice or 'none'}")
     return ComparisonPlan(
-        title=text.lstrip("# ").partition("\n")[0].rstrip("."),
+        title=text.lstrip("# ").partition("\n")[0].partition(". ")[0].rstrip("."),
         task=training.get("task"),
         run=training.get("run", "comparison"),
         settings=dict(training.get("settings") or {}),

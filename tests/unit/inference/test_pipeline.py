@@ -17,11 +17,12 @@ from monai_sr.data.phantom import ellipsoids
 from monai_sr.data.simulate import thicken
 from monai_sr.degradation import SliceProfile, backprojection_matrix, degradation_matrix
 from monai_sr.geometry import VolumeGeometry
-from monai_sr.grid import AxisGrid, apply_along
+from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 from monai_sr.inference import DeviceError, SRModel, super_resolve
 from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import InputError, Volume, read_volume, write_volume
 from monai_sr.metrics import body_bias, body_core, psnr, tissue_bias
+from monai_sr.networks import EDSR, SRCNN, UNetGenerator
 
 MakeModel = Callable[..., SRModel]
 WIDE: dict[str, Any] = {"modalities": ["CT", "MR"], "factor": [1, 6], "width": [0, 4], "noise": [0, 1]}
@@ -265,6 +266,179 @@ def test_a_model_that_returns_nonsense_is_stopped(thick_mr: Volume, make_model: 
         super_resolve(thick_mr, model=model)
 
 
+# ---- networks that restore slices, know some factors only, or go without the step towards the data
+
+
+def coarse_slices(factors: tuple[float, float], axes: tuple[int, int] = (0, 1), noise: float = 0.0) -> Volume:
+    """An MR phantom of 1 mm that was acquired coarsely along two axes."""
+    volume = ellipsoids((48, 48, 24) if axes == (0, 1) else (24, 48, 48), modality="MR")
+    for axis, factor in zip(axes, factors, strict=True):
+        volume = thicken(volume, axis=axis, factor=factor, noise=noise)
+    return replace(volume, name="phantom", slice_axis=None, slice_thickness_mm=None)
+
+
+def slice_model(make_model: MakeModel, spread: float = 0.0, **trained: Any) -> SRModel:
+    torch.manual_seed(0)
+    network = UNetGenerator(spatial_dims=2, channels=(8, 16), blocks=(1, 1)).eval()
+    if spread:
+        torch.nn.init.normal_(network.head_out.conv.weight, std=spread)
+    return SRModel(network, make_model(**trained).record)
+
+
+def scale_of(factors: tuple[float, float], axes: tuple[int, int]) -> list[float]:
+    return [dict(zip(axes, factors, strict=True)).get(axis, 1.0) for axis in range(3)]
+
+
+class Toy(torch.nn.Module):
+    """By the contract of a generator: adds ``amount`` of the difference between start and plain interpolation."""
+
+    def __init__(
+        self, spatial_dims: int, amount: float = 0.0, factors: tuple[int, ...] = (), consistency: bool = True
+    ) -> None:
+        super().__init__()
+        self.spatial_dims, self.factors, self.consistency = spatial_dims, factors, consistency
+        self.size_multiple, self.receptive_field = 1, 0
+        self.amount = amount
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen.append(x)
+        return x[:, :1] + self.amount * (x[:, :1] - x[:, 1:2])
+
+
+def toy(spatial_dims: int, **options: Any) -> SRModel:
+    return SRModel(Toy(spatial_dims, **options), ModelRecord("toy", Path("toy.pt"), "0" * 64, {}, "l1", WIDE))
+
+
+@pytest.fixture(scope="module")
+def thick_slices() -> Volume:
+    """A CT phantom whose axes 0 and 1 are coarse by 2, without noise."""
+    body = ellipsoids((40, 48, 20), modality="CT")
+    return replace(
+        thicken(thicken(body, axis=0, factor=2.0), axis=1, factor=2.0), slice_axis=2, slice_thickness_mm=None
+    )
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2)])
+def test_a_network_of_slices_restores_both_axes_at_once(axes: tuple[int, int]) -> None:
+    """One that adds nothing leaves the joint back-projection: every slice for itself, by matrices from both sides."""
+    body = ellipsoids((48, 56, 64), modality="CT")
+    thick = thicken(thicken(body, axis=axes[0], factor=2.0), axis=axes[1], factor=2.0)
+    scale = [2.0 if axis in axes else 1.0 for axis in range(3)]
+    model = toy(2)
+    result = super_resolve(thick, scale=scale, model=model)
+    assert result.report["warnings"] == []
+    assert [a["treatment"] for a in result.report["axes"]] == ["network"] * 2
+    assert sorted(a["axis"] for a in result.report["axes"]) == list(axes)
+    steps, weight = (result.report["axes"][0][key] for key in ("backprojection_steps", "consistency_weight"))
+    assert weight > 0.5
+    grids = [AxisGrid(thick.array.shape[a], 2 * thick.array.shape[a]) for a in axes]
+    profile = SliceProfile("box")
+    back = [backprojection_matrix(grid, profile, steps) for grid in grids]
+    up = [backprojection_matrix(grid, profile, 0) for grid in grids]
+    down = [degradation_matrix(grid, profile) for grid in grids]
+    expected = np.empty_like(body.array)
+    across = ({0, 1, 2} - set(axes)).pop()
+    for i in range(body.array.shape[across]):
+        y = np.take(thick.array, i, axis=across).astype(np.float64)
+        x = back[0] @ y @ back[1].T
+        x = x + weight * up[0] @ (y - down[0] @ x @ down[1].T) @ up[1].T
+        expected[(slice(None),) * across + (i,)] = x
+    np.testing.assert_allclose(result.volume.array, expected.clip(min=float(thick.array.min())), atol=0.1)
+    shape = [2 * thick.array.shape[a] for a in axes]
+    for seen in model.network.seen:
+        assert seen.dim() == 4 and sorted(seen.shape[2:]) == sorted(shape)
+    assert sum(len(seen) for seen in model.network.seen) == body.array.shape[across]
+
+
+def test_at_once_differs_from_axis_by_axis_by_the_network_alone(thick_slices: Volume) -> None:
+    """The start is the same product of matrices, so without a step towards the data nothing else is left."""
+    ask: dict[str, Any] = {"scale": (2.0, 2.0, 1.0)}
+    slices, volumes = (super_resolve(thick_slices, model=toy(d, consistency=False), **ask) for d in (2, 3))
+    np.testing.assert_allclose(slices.volume.array, volumes.volume.array, atol=0.05)
+    slices, volumes = (super_resolve(thick_slices, model=toy(d, consistency=False, amount=0.5), **ask) for d in (2, 3))
+    assert np.abs(slices.volume.array - volumes.volume.array).max() > 1.0
+
+
+@pytest.mark.parametrize(
+    ("scale", "axes"),
+    [((1.0, 1.0, 3.0), "axis 2"), ((2.0, 3.0, 1.0), "axis 0"), ((2.0, 2.0, 2.0), "axis 0")],
+    ids=["one", "two factors", "three"],
+)
+def test_a_network_of_slices_declines_what_is_no_slice(scale: tuple[float, float, float], axes: str) -> None:
+    """Each axis then falls back alone, and says why."""
+    thick = ellipsoids((24, 24, 24), modality="CT")
+    model = toy(2, amount=1.0)
+    result = super_resolve(thick, scale=scale, model=model)
+    warnings = result.report["warnings"]
+    assert len(warnings) == sum(f > 1 for f in scale)
+    assert all("this network restores the two axes of a slice at once, by one factor" in w for w in warnings)
+    assert any(w.startswith(axes) for w in warnings)
+    assert model.network.seen == []
+    assert np.array_equal(result.volume.array, super_resolve(thick, scale=scale, model="none").volume.array)
+
+
+def test_a_2d_network_works_in_the_slices(make_model: MakeModel) -> None:
+    """A slice is restored by itself: what stands in another one does not matter, and every one is treated."""
+    thick, model = coarse_slices((2.0, 2.0)), slice_model(make_model, spread=0.05)
+    width = intensity_range(thick.array, "MR").width
+    result = super_resolve(thick, scale=(2.0, 2.0, 1.0), model=model).volume.array
+    none = super_resolve(thick, scale=(2.0, 2.0, 1.0), model="none").volume.array
+    changed = np.abs(result - none).max(axis=(0, 1)) / width
+    assert (changed[4:-4] > 0.005).all()
+    tiled = super_resolve(thick, scale=(2.0, 2.0, 1.0), model=model, tile=16).volume.array
+    assert np.abs(tiled - result).max() < 1e-3 * width
+
+
+def test_batches_of_slices_are_put_together_again(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    thick, model = coarse_slices((2.0, 2.0)), slice_model(make_model, spread=0.05)
+    once = super_resolve(thick, scale=(2.0, 2.0, 1.0), model=model).volume.array
+    monkeypatch.setattr("monai_sr.inference.pipeline._SLICE_VOXELS", 5 * 48 * 48)
+    shares: list[float] = []
+    again = super_resolve(
+        thick,
+        scale=(2.0, 2.0, 1.0),
+        model=model,
+        progress=lambda stage, share: shares.append(share) if stage == "network" else None,
+    ).volume.array
+    np.testing.assert_allclose(again, once, atol=1e-4 * np.ptp(once))
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert len(set(shares)) > 5
+
+
+def test_a_3d_network_restores_two_axes_one_after_the_other(make_model: MakeModel) -> None:
+    report = super_resolve(coarse_slices((2.0, 2.0)), scale=(2.0, 2.0, 1.0), model=make_model(0.02)).report
+    assert [a["treatment"] for a in report["axes"]] == ["network", "network"]
+
+
+def test_a_network_declines_a_factor_that_it_does_not_know(thick_mr: Volume, make_model: MakeModel) -> None:
+    model = SRModel(EDSR(channels=4, blocks=1, factors=(2, 3)).eval(), make_model().record)
+    known = super_resolve(thick_mr, model=model).report
+    assert known["warnings"] == [] and known["axes"][0]["treatment"] == "network"
+    for factor in (4.0, 2.5):
+        result = super_resolve(thick_mr, scale=(1.0, 1.0, factor), model=model)
+        none = super_resolve(thick_mr, scale=(1.0, 1.0, factor), model="none")
+        assert np.array_equal(result.volume.array, none.volume.array)
+        assert f"axis 2: factor {factor:g} is none of 2, 3" in result.report["warnings"][0]
+
+
+def test_a_published_system_is_used_without_the_step_towards_the_data(thick_mr: Volume, make_model: MakeModel) -> None:
+    """SRCNN, untrained: cubic interpolation, and nothing else."""
+    result = super_resolve(thick_mr, model=SRModel(SRCNN(channels=(4, 2)).eval(), make_model().record))
+    axis = result.report["axes"][0]
+    assert (axis["treatment"], axis["consistency_weight"]) == ("network", 0.0)
+    cubic = apply_along(interpolation_matrix(AxisGrid(16, 48)), torch.from_numpy(thick_mr.array), 2)
+    expected = cubic.clamp(min=float(thick_mr.array.min()))
+    np.testing.assert_allclose(result.volume.array, expected, atol=1e-4 * np.ptp(thick_mr.array))
+    assert axis["residual_rms"] == pytest.approx(axis["residual_rms_interpolated"], rel=1e-3)
+    assert super_resolve(thick_mr, model=make_model()).report["axes"][0]["consistency_weight"] == 1.0
+
+
+def test_where_it_is_declined_the_step_is_taken(thick_mr: Volume, make_model: MakeModel) -> None:
+    model = SRModel(SRCNN(channels=(4, 2)).eval(), make_model(factor=[1.2, 2.0]).record)
+    assert super_resolve(thick_mr, model=model).report["axes"][0]["consistency_weight"] == 1.0
+
+
 # ---- what may come in
 
 
@@ -356,147 +530,3 @@ def test_an_axis_made_coarser_at_exact_spacing_stays_in_place() -> None:
     inner = (slice(2, -2), slice(2, -2), slice(1, -1))
     # a Gaussian profile keeps a ramp up to the steps of the voxels it is integrated over
     assert np.abs(result.array[inner] - 100.0 - where[inner]).max() < 0.05
-
-
-# ---- networks of slices, networks of whole factors, networks of the literature
-
-
-class Toy(torch.nn.Module):
-    """By the contract of a generator: adds ``amount`` of the difference between start and plain interpolation."""
-
-    def __init__(
-        self, spatial_dims: int, amount: float = 0.0, factors: tuple[int, ...] = (), consistency: bool = True
-    ) -> None:
-        super().__init__()
-        self.spatial_dims, self.factors, self.consistency = spatial_dims, factors, consistency
-        self.size_multiple, self.receptive_field = 1, 0
-        self.amount = amount
-        self.seen: list[torch.Tensor] = []
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.seen.append(x)
-        return x[:, :1] + self.amount * (x[:, :1] - x[:, 1:2])
-
-
-def toy(spatial_dims: int, **options: Any) -> SRModel:
-    return SRModel(Toy(spatial_dims, **options), ModelRecord("toy", Path("toy.pt"), "0" * 64, {}, "l1", WIDE))
-
-
-@pytest.fixture(scope="module")
-def coarse_slices() -> Volume:
-    """A CT phantom whose axes 0 and 1 are coarse by 2, without noise."""
-    body = ellipsoids((40, 48, 20), modality="CT")
-    return replace(
-        thicken(thicken(body, axis=0, factor=2.0), axis=1, factor=2.0), slice_axis=2, slice_thickness_mm=None
-    )
-
-
-@pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2)])
-def test_a_network_of_slices_restores_both_axes_at_once(axes: tuple[int, int]) -> None:
-    """One that adds nothing leaves the joint back-projection: every slice for itself, by matrices from both sides."""
-    body = ellipsoids((48, 56, 64), modality="CT")
-    thick = thicken(thicken(body, axis=axes[0], factor=2.0), axis=axes[1], factor=2.0)
-    scale = [2.0 if axis in axes else 1.0 for axis in range(3)]
-    model = toy(2)
-    result = super_resolve(thick, scale=scale, model=model)
-    assert result.report["warnings"] == []
-    assert [a["treatment"] for a in result.report["axes"]] == ["network"] * 2
-    assert sorted(a["axis"] for a in result.report["axes"]) == list(axes)
-    steps, weight = (result.report["axes"][0][key] for key in ("backprojection_steps", "consistency_weight"))
-    assert weight > 0.5
-    grids = [AxisGrid(thick.array.shape[a], 2 * thick.array.shape[a]) for a in axes]
-    profile = SliceProfile("box")
-    back = [backprojection_matrix(grid, profile, steps) for grid in grids]
-    up = [backprojection_matrix(grid, profile, 0) for grid in grids]
-    down = [degradation_matrix(grid, profile) for grid in grids]
-    expected = np.empty_like(body.array)
-    across = ({0, 1, 2} - set(axes)).pop()
-    for i in range(body.array.shape[across]):
-        y = np.take(thick.array, i, axis=across).astype(np.float64)
-        x = back[0] @ y @ back[1].T
-        x = x + weight * up[0] @ (y - down[0] @ x @ down[1].T) @ up[1].T
-        expected[(slice(None),) * across + (i,)] = x
-    np.testing.assert_allclose(result.volume.array, expected.clip(min=float(thick.array.min())), atol=0.1)
-    shape = [2 * thick.array.shape[a] for a in axes]
-    for seen in model.network.seen:
-        assert seen.dim() == 4 and sorted(seen.shape[2:]) == sorted(shape)
-    assert sum(len(seen) for seen in model.network.seen) == body.array.shape[across]
-
-
-def test_at_once_differs_from_axis_by_axis_by_the_network_alone(coarse_slices: Volume) -> None:
-    """The start is the same product of matrices, so without a step towards the data nothing else is left."""
-    ask: dict[str, Any] = {"scale": (2.0, 2.0, 1.0)}
-    slices, volumes = (super_resolve(coarse_slices, model=toy(d, consistency=False), **ask) for d in (2, 3))
-    np.testing.assert_allclose(slices.volume.array, volumes.volume.array, atol=0.05)
-    slices, volumes = (super_resolve(coarse_slices, model=toy(d, consistency=False, amount=0.5), **ask) for d in (2, 3))
-    assert np.abs(slices.volume.array - volumes.volume.array).max() > 1.0
-
-
-def test_a_volume_of_many_slices_goes_in_batches(coarse_slices: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = toy(2, amount=0.5)
-    whole = super_resolve(coarse_slices, scale=(2.0, 2.0, 1.0), model=model).volume.array
-    assert [len(seen) for seen in model.network.seen] == [20]
-    model.network.seen.clear()
-    monkeypatch.setattr("monai_sr.inference.pipeline._SLICE_VOXELS", 7 * 2 * 40 * 48)
-    shares: list[float] = []
-    result = super_resolve(
-        coarse_slices,
-        scale=(2.0, 2.0, 1.0),
-        model=model,
-        progress=lambda stage, share: shares.append(share) if stage == "network" else None,
-    )
-    assert len(model.network.seen) > 1
-    assert sum(len(seen) for seen in model.network.seen) == 20
-    np.testing.assert_allclose(result.volume.array, whole, atol=1e-2)
-    assert shares == sorted(shares) and shares[-1] == 1.0
-
-
-@pytest.mark.parametrize(
-    ("scale", "axes"),
-    [((1.0, 1.0, 3.0), "axis 2"), ((2.0, 3.0, 1.0), "axis 0"), ((2.0, 2.0, 2.0), "axis 0")],
-    ids=["one", "two factors", "three"],
-)
-def test_a_network_of_slices_declines_what_is_no_slice(scale: tuple[float, float, float], axes: str) -> None:
-    """Each axis then falls back alone, and says why."""
-    thick = ellipsoids((24, 24, 24), modality="CT")
-    model = toy(2, amount=1.0)
-    result = super_resolve(thick, scale=scale, model=model)
-    warnings = result.report["warnings"]
-    assert len(warnings) == sum(f > 1 for f in scale)
-    assert all("this network restores the two axes of a slice at once, by one factor" in w for w in warnings)
-    assert any(w.startswith(axes) for w in warnings)
-    assert model.network.seen == []
-    assert np.array_equal(result.volume.array, super_resolve(thick, scale=scale, model="none").volume.array)
-
-
-@pytest.mark.parametrize(("factor", "used"), [(2.0, True), (4.0, True), (3.0, False), (2.5, False)])
-def test_a_network_of_whole_factors_declines_others(factor: float, used: bool) -> None:
-    thick = ellipsoids((20, 20, 20), modality="CT")
-    model = toy(3, amount=1.0, factors=(2, 4))
-    result = super_resolve(thick, scale=(1.0, 1.0, factor), model=model)
-    assert bool(model.network.seen) == used
-    warnings = result.report["warnings"]
-    if used:
-        assert warnings == []
-        assert float(model.network.seen[0][0, 2].mean()) == pytest.approx(factor / 4)
-    else:
-        assert f"factor {factor:.3g} is none of 2, 4" in warnings[0]
-
-
-def test_a_system_of_the_literature_takes_no_step_towards_the_data(coarse_slices: Volume) -> None:
-    """Without it the result is exactly what the network returned; the fall-back keeps its step."""
-    ask: dict[str, Any] = {"scale": (1.0, 1.0, 2.0)}
-    alone, helped = (
-        super_resolve(coarse_slices, model=toy(3, amount=0.5, consistency=c), **ask) for c in (False, True)
-    )
-    weights = [result.report["axes"][0]["consistency_weight"] for result in (alone, helped)]
-    assert weights == [0.0, 1.0]
-    steps = alone.report["axes"][0]["backprojection_steps"]
-    grid, y = AxisGrid(20, 40), torch.from_numpy(coarse_slices.array)
-    start, cubic = (apply_along(backprojection_matrix(grid, SliceProfile("box"), n), y, 2) for n in (steps, 0))
-    expected = (start + 0.5 * (start - cubic)).clamp(min=float(y.min()))
-    np.testing.assert_allclose(alone.volume.array, expected, atol=0.1)
-    assert np.abs(helped.volume.array - expected.numpy()).max() > 1.0
-    assert helped.report["axes"][0]["residual_rms"] < alone.report["axes"][0]["residual_rms"]
-    declined = super_resolve(coarse_slices, model=toy(3, factors=(3,), consistency=False), **ask)
-    assert declined.report["axes"][0]["consistency_weight"] == 1.0
