@@ -285,10 +285,6 @@ def slice_model(make_model: MakeModel, spread: float = 0.0, **trained: Any) -> S
     return SRModel(network, make_model(**trained).record)
 
 
-def scale_of(factors: tuple[float, float], axes: tuple[int, int]) -> list[float]:
-    return [dict(zip(axes, factors, strict=True)).get(axis, 1.0) for axis in range(3)]
-
-
 class Toy(torch.nn.Module):
     """By the contract of a generator: adds ``amount`` of the difference between start and plain interpolation."""
 
