@@ -24,7 +24,10 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Option(
-            "--data", exists=True, file_okay=False, help="Folder of thin-slice volumes, or of HR/ and LR/ pairs."
+            "--data",
+            exists=True,
+            file_okay=False,
+            help="Thin-slice volumes, HR/ and LR/ pairs, or photographs.",
         ),
     ],
     out: Annotated[
@@ -51,18 +54,24 @@ def evaluate(
     """
     if not debug:
         silence_libraries()
-    network = prepare(model, parse_device(device))
-    from monai_sr.data import find_pairs, find_scans
+    from monai_sr.data import find_pairs, find_photos, find_scans
     from monai_sr.engines import evaluate as measure
     from monai_sr.engines.scoreboard import markdown_table
+    from monai_sr.engines.tasks import PHOTO_TASKS, STANDARD_TASKS
     from monai_sr.report import plain
 
+    photos = False
     try:
         cases = find_pairs(data) if (data / "HR").is_dir() and (data / "LR").is_dir() else find_scans(data)
+        if not cases:
+            cases, photos = find_photos(data), True
     except InputError as error:
         raise typer.BadParameter(str(error), param_hint="--data") from None
     if not cases:
-        raise typer.BadParameter(f"{data.name} holds no NIfTI file and no DICOM series", param_hint="--data")
+        raise typer.BadParameter(
+            f"{data.name} holds no NIfTI file, no DICOM series and no photograph", param_hint="--data"
+        )
+    network = prepare(model, parse_device(device), "photo" if photos else modality and modality.upper())
 
     def show(row: Row) -> None:
         if as_json:
@@ -75,6 +84,7 @@ def evaluate(
     rows = measure(
         cases,
         model=network,
+        tasks=PHOTO_TASKS if photos else STANDARD_TASKS,
         out=out,
         crop=crop,
         modality="CT" if modality == "ct" else "MR" if modality == "mr" else None,

@@ -13,7 +13,7 @@ from monai_sr.geometry import VolumeGeometry
 from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import InputError, Volume
 
-__all__ = ["STANDARD_TASKS", "Task", "TaskAxes", "crop_to_body", "degraded", "task_axes"]
+__all__ = ["PHOTO_TASKS", "STANDARD_TASKS", "Task", "TaskAxes", "crop_to_body", "degraded", "task_axes"]
 
 TaskKind = Literal["through-plane", "in-plane", "photo"]
 
@@ -57,6 +57,10 @@ STANDARD_TASKS = tuple(
     for noise in (0.0, 0.02)
 )
 """The settings of the quality bar."""
+
+
+PHOTO_TASKS = (Task("photo", 2.0), Task("photo", 4.0))
+"""What photographs are put through."""
 
 
 @dataclass(frozen=True)
