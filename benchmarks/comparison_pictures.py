@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from monai_sr.report.pictures import load_picture, picture_window
 
-METHODS = ("cubic", "ibp5", "tv", "srcnn", "edsr", "esrgan", "ours_l1", "ours_gan")
+METHODS = ("cubic", "ibp5", "tv", "srcnn", "edsr", "esrgan", "ours_l1", "ours_gan", "bundle")
 _ZOOM = 0.55  # share of the picture along each axis
 
 

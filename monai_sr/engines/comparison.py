@@ -20,6 +20,8 @@ from monai_sr.report import SystemFacts, SystemKind
 __all__ = ["MissingMethod", "best_methods", "compare", "curves", "methods_of", "system_facts"]
 
 _SWEPT = 5
+_REFERENCES = ("cubic", "ibp1", "ibp3", "ibp5")
+"""What gains are stated over."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ def compare(
     inputs: Path | None = None,
     progress: Callable[[Row], None] | None = None,
 ) -> list[Row]:
-    """Measure all methods, then the best five through the sweeps; what ``out`` holds is not computed again."""
+    """Measure all methods, then the best five and the references through the sweeps.
+
+    What ``out`` holds is not computed again.
+    """
     common: dict[str, Any] = {
         "model": None,
         "references": (),
@@ -99,7 +104,8 @@ def compare(
         "progress": progress,
     }
     rows = evaluate(cases, methods=methods, tasks=plan.tasks, pictures=out / "pictures", inputs=inputs, **common)
-    chosen = [m for m in methods if m.name in best_methods(rows, _SWEPT)]
+    swept = (*best_methods(rows, _SWEPT), *_REFERENCES)
+    chosen = [m for m in methods if m.name in swept]
     if plan.sweeps and chosen:
         rows += [
             row

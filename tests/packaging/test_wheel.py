@@ -112,7 +112,7 @@ def test_upscale_from_another_folder_with_the_shipped_weights(installed, tmp_pat
 
 def test_the_presets_and_the_bundle_train_from_another_folder(installed, tmp_path):
     for modality in ("CT", "MR"):
-        write_volume(phantom.ellipsoids((40, 40, 40), modality=modality), tmp_path / "data" / f"{modality}.nii.gz")
+        write_volume(phantom.ellipsoids((48, 48, 48), modality=modality), tmp_path / "data" / f"{modality}.nii.gz")
     done = elsewhere(installed, tmp_path, "monai-sr", "train", "--data", "data", "-o", "run", "--run", "smoke")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "model.pt").is_file()
