@@ -72,6 +72,7 @@ def main() -> None:
     rows = [row for line in lines if "error" not in (row := json.loads(line)["row"])]
     for case in options.cases:
         own = [row for row in rows if case in row["case"] and options.task in row["task"]]
+        own = [row for row in own if (row["case"], row["task"]) == (own[0]["case"], own[0]["task"])]  # the first match
         if own:
             name = f"{options.comparison.name}_{case}.png"
             draw(own, options.comparison / "pictures", options.out / name)
