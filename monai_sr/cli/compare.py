@@ -179,12 +179,10 @@ def _cases(data: Path, out: Path, split: str | None, *, everything: bool) -> tup
 
     The plan's split where the data are those that it names; else one drawn by subject and kept in ``out``.
     """
-    from monai_sr.data import Split, find_pairs, find_photos, find_scans, split_cases
+    from monai_sr.data import Split, find_pairs, find_truths, split_cases
 
     pairs = (data / "HR").is_dir() and (data / "LR").is_dir()
-    cases: list[dict[str, Any]] = list(find_pairs(data) if pairs else find_scans(data) or find_photos(data))
-    if not cases:
-        raise InputError(f"{data.name} holds no NIfTI file, no DICOM series and no photograph")
+    cases: list[dict[str, Any]] = list(find_pairs(data) if pairs else find_truths(data)[0])
     if everything or pairs:
         return cases, None
     named = None if split is None else presets_root() / "splits" / f"{split}.json"

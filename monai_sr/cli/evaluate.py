@@ -54,7 +54,7 @@ def evaluate(
     """
     if not debug:
         silence_libraries()
-    from monai_sr.data import find_pairs, find_photos, find_scans
+    from monai_sr.data import find_pairs, find_truths
     from monai_sr.engines import evaluate as measure
     from monai_sr.engines.scoreboard import markdown_table
     from monai_sr.engines.tasks import PHOTO_TASKS, STANDARD_TASKS
@@ -62,15 +62,12 @@ def evaluate(
 
     photos = False
     try:
-        cases = find_pairs(data) if (data / "HR").is_dir() and (data / "LR").is_dir() else find_scans(data)
-        if not cases:
-            cases, photos = find_photos(data), True
+        if (data / "HR").is_dir() and (data / "LR").is_dir():
+            cases = find_pairs(data)
+        else:
+            cases, photos = find_truths(data)
     except InputError as error:
         raise typer.BadParameter(str(error), param_hint="--data") from None
-    if not cases:
-        raise typer.BadParameter(
-            f"{data.name} holds no NIfTI file, no DICOM series and no photograph", param_hint="--data"
-        )
     network = prepare(model, parse_device(device), "photo" if photos else modality and modality.upper())
 
     def show(row: Row) -> None:

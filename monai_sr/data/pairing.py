@@ -10,7 +10,7 @@ from monai_sr.io.files import NIFTI_SUFFIXES, PHOTO_SUFFIXES, nifti_stem
 from monai_sr.io.volume import InputError
 from monai_sr.keys import HR, LR
 
-__all__ = ["Case", "find_pairs", "find_photos", "find_scans", "subject_of"]
+__all__ = ["Case", "find_pairs", "find_photos", "find_scans", "find_truths", "subject_of"]
 
 Case = dict[str, str]
 """``name`` (path below the data folder, with ``/``), ``subject``, and paths under ``HR`` and, for pairs, ``LR``."""
@@ -55,6 +55,21 @@ def find_photos(folder: Path) -> list[Case]:
     if not found:
         raise InputError(f"{folder} holds no photograph ({', '.join(PHOTO_SUFFIXES)})")
     return [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in found.items()]
+
+
+def find_truths(folder: Path) -> tuple[list[Case], bool]:
+    """What a folder holds to measure on: its volumes, or where there is none its photographs; and whether it is those.
+
+    Raises:
+        InputError: if it holds neither.
+    """
+    scans = find_scans(folder)
+    if scans:
+        return scans, False
+    try:
+        return find_photos(folder), True
+    except InputError:
+        raise InputError(f"{folder.name} holds no NIfTI file, no DICOM series and no photograph") from None
 
 
 def find_pairs(folder: Path) -> list[Case]:

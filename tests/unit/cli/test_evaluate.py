@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from monai_sr import write_volume
 from monai_sr.data import phantom
@@ -45,3 +47,16 @@ def test_data_is_named(run, data):
     ended = run("evaluate", data, "--model", "none")
     assert ended.code == 2
     assert "--data" in ended.err
+
+
+def test_photographs_are_measured_on_both_axes(run, tmp_path):
+    """With the photograph's own default model; whole volumes and photographs have their own tasks."""
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 16), dtype=np.uint8)
+    (tmp_path / "data").mkdir()
+    Image.fromarray(pixels).resize((48, 36), Image.Resampling.BICUBIC).save(tmp_path / "data" / "grey.png")
+    ended = run("evaluate", "--data", tmp_path / "data", "--json", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    rows = [json.loads(line) for line in ended.out.splitlines()]
+    assert {row["task"] for row in rows} == {"photo x2, clean", "photo x4, clean"}
+    assert all(row["axes"] == [0, 1] and row["modality"] == "photo" for row in rows)
+    assert "photo_small_l1" in {row["method"] for row in rows}

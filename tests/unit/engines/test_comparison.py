@@ -91,6 +91,18 @@ def test_the_best_go_through_the_sweeps_and_no_problem_is_measured_twice(tmp_pat
     assert len(rows) == 11
 
 
+def test_the_references_go_through_the_sweeps_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a sweep would have no gain to state: cubic is seldom among the best."""
+    monkeypatch.setattr("monai_sr.engines.comparison._SWEPT", 1)
+    names = ("nearest", "cubic", "ibp1", "tv")
+    sweep = Task("through-plane", 2.0, noise=0.05)
+    truth = replace(ellipsoids((24, 24, 24), modality="MR"), name="head")
+    case = {HR: truth, "name": "head", "subject": "1"}
+    planned = plan(*(PlannedMethod(name, name) for name in names), sweeps=(sweep,))
+    rows = compare(planned, [case], [train_free(name) for name in names], tmp_path)
+    assert {"cubic", "ibp1"} <= {r["method"] for r in rows if r["task"] == sweep.name}
+
+
 def test_results_from_outside_take_the_place_of_a_method_of_the_plan(tmp_path: Path) -> None:
     planned = plan(PlannedMethod("cubic", "cubic"), PlannedMethod("theirs", "Theirs", trained=True, note="as planned"))
     methods = methods_of(planned, tmp_path, {}, {"theirs": tmp_path})

@@ -16,11 +16,20 @@ from torch import nn
 from monai_sr.catalogue import ModelRecord
 from monai_sr.data.phantom import ellipsoids
 from monai_sr.engines.evaluate import evaluate
-from monai_sr.engines.methods import TRAIN_FREE, FloatArray, NetworkMethod, OutsideMethod, network_method, train_free
+from monai_sr.engines.methods import (
+    TRAIN_FREE,
+    FloatArray,
+    NetworkMethod,
+    OutsideMethod,
+    TrainingPrecision,
+    network_method,
+    train_free,
+)
 from monai_sr.engines.problem import Problem, simulated
 from monai_sr.engines.tasks import Task
 from monai_sr.inference import SRModel
 from monai_sr.io import InputError, Volume
+from monai_sr.networks import EDSR, SRGenerator
 
 THROUGH = Task("through-plane", 2.0)
 
@@ -174,3 +183,20 @@ def test_the_digest_changes_with_the_files(tmp_path: Path) -> None:
     written = theirs.digest
     os.utime(file, (1, 1))
     assert len({empty, written, theirs.digest}) == 3
+
+
+def test_the_precision_of_the_training_changes_little_and_keeps_the_contract() -> None:
+    torch.manual_seed(0)
+    plain = EDSR(channels=4, blocks=1).eval()
+    torch.nn.init.normal_(plain.last.conv.weight, std=0.02)
+    x = torch.rand(1, 5, 12, 12, 12)
+    x[:, 2] = 2 / 4
+    mixed = TrainingPrecision(plain)
+    assert isinstance(mixed, SRGenerator)
+    assert (mixed.factors, mixed.size_multiple, mixed.consistency) == (plain.factors, plain.size_multiple, False)
+    with torch.no_grad():
+        found, exact = mixed(x), plain(x)
+    assert found.dtype == torch.float32
+    changed = (exact - x[:, 1:2]).abs().max()
+    assert changed > 1e-3  # the network must have done something
+    assert (found - exact).abs().max() < 0.05 * changed
