@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from monai_sr.engines.comparison_plan import ComparisonPlan, PlannedMethod
 from monai_sr.io import InputError
+
+if TYPE_CHECKING:
+    from monai_sr.engines.comparison_plan import ComparisonPlan, PlannedMethod
 
 __all__ = ["TrainingState", "train_systems", "training_state"]
 

@@ -20,7 +20,7 @@ class FeatureLoss(nn.Module):
 
     Example:
         >>> import torch
-        >>> float(FeatureLoss()([torch.zeros(1, 2, 4)], [torch.ones(1, 2, 4)]))
+        >>> round(float(FeatureLoss()([torch.zeros(1, 2, 4)], [torch.ones(1, 2, 4)])), 3)
         1.0
     """
 
