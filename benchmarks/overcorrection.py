@@ -1,4 +1,4 @@
-"""Is a network that loses against interpolation wrong, or does it correct too much? A share of its correction at a time.
+"""Is a network that loses against interpolation wrong, or does it only correct too much? A share of it at a time.
 
     python benchmarks/overcorrection.py runs/compare_through_plane/training autoencoder edsr
 
