@@ -89,6 +89,11 @@ def compare(
     try:
         chosen = _only(read_plan(_plan_file(plan), (*TRAIN_FREE, "none")), only)
         cases, split = _cases(data, out, chosen.split, everything=trainings is not None)
+        if split is None and trainings is None and any(method.trained for method in chosen.methods):
+            raise InputError(
+                "real pairs are measured with systems that were trained on other data: give --trainings of an earlier "
+                "comparison, or --only methods that need no training"
+            )
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
     wanted: Literal["CT", "MR"] | None = None if modality is None else "CT" if modality == "ct" else "MR"
@@ -113,7 +118,9 @@ def compare(
         chosen, cases, methods, out, modality=wanted, affine=affine, device=device, inputs=save_inputs, progress=show
     )
     systems = system_facts(chosen, methods, folder, {name: _how(path) for name, path in others.items()})
-    facts = _facts(chosen, rows, sum(s.train_seconds or 0.0 for s in systems), time.perf_counter() - began)
+    facts = _facts(
+        chosen, rows, split is not None, sum(s.train_seconds or 0.0 for s in systems), time.perf_counter() - began
+    )
     text = comparison_tables_text(rows, systems, facts)
     (out / "comparison.md").write_text(text + "\n", encoding="utf-8")
     report = write_comparison_report(
@@ -195,7 +202,7 @@ def _cases(data: Path, out: Path, split: str | None, *, everything: bool) -> tup
     return measured, (out / "split.json").resolve()
 
 
-def _facts(plan: Any, rows: list[Row], training_seconds: float, seconds: float) -> dict[str, str]:
+def _facts(plan: Any, rows: list[Row], unseen: bool, training_seconds: float, seconds: float) -> dict[str, str]:
     import psutil
     import torch
 
@@ -203,7 +210,8 @@ def _facts(plan: Any, rows: list[Row], training_seconds: float, seconds: float) 
     subjects = {row["subject"] for row in measured}
     cases = {row["case"] for row in measured}
     return {
-        "Measured": f"{len(cases)} cases of {len(subjects)} subjects that no system was trained on, {len(rows)} rows",
+        "Measured": f"{len(cases)} cases of {len(subjects)} subjects"
+        f"{' that no system was trained on' if unseen else ''}, {len(rows)} rows",
         "Mask": "body mask of the truth; photographs: the whole picture",
         "Range": "CT 2000 HU; MR p99.8 - p0.5 inside the mask; photographs full scale, luma (ITU-R BT.601)",
         "Border": "none is cut away",

@@ -134,3 +134,12 @@ def test_outside_takes_a_folder_that_exists(run, data, plan, tmp_path):
     ended = run(*words, f"theirs={tmp_path / 'none'}")
     assert ended.code == 2
     assert "NAME=DIR" in ended.err
+
+
+def test_real_pairs_are_not_trained_on_and_then_measured(run, tmp_path):
+    for side, n in (("HR", 48), ("LR", 24)):
+        volume = phantom.ellipsoids((48, 48, n), (1.0, 1.0, 48.0 / n), modality="MR")
+        write_volume(volume, tmp_path / "data" / side / "a.nii.gz")
+    ended = run("compare", "--data", tmp_path / "data", "-o", tmp_path / "out", "--modality", "mr")
+    assert ended.code == 2
+    assert "give --trainings" in ended.err
