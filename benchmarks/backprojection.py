@@ -84,7 +84,7 @@ def main() -> None:
             gains = {s: float(np.mean([levels[s] - levels[0] for levels in inside])) for s in STEPS}
             best = max(gains, key=lambda s: gains[s])
             cells = " | ".join(f"{gains[s]:+.2f}" for s in STEPS[1:])
-            chosen = backprojection_steps((low + high) / 2)
+            chosen = "" if kind == "all" else backprojection_steps((low + high) / 2, kind)
             print(f"| {100 * low:g} to {100 * high:g} % | {kind} | {len(inside)} | {cells} | {best} | {chosen} |")
     print(f"\n{machine()}")
 

@@ -54,7 +54,7 @@ def settings(volume: Volume, crop: int, iterations: int) -> Iterator[tuple[float
             restored = {
                 "cubic": apply_along(backprojection_matrix(grid, profile, 0), y, axis),
                 "back-projection": apply_along(
-                    backprojection_matrix(grid, profile, backprojection_steps(noise)), y, axis
+                    backprojection_matrix(grid, profile, backprojection_steps(noise, modality)), y, axis
                 ),
                 "chosen": total_variation(y, [(axis, grid, profile)], tv_weight(noise), iterations),
             }

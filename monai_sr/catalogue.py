@@ -20,6 +20,7 @@ __all__ = [
     "bundle_root",
     "find_model",
     "models",
+    "perceptual_partner",
     "read_record",
     "release",
     "write_record",
@@ -45,6 +46,7 @@ class ModelRecord:
         trained_range: limits of what it has seen: ``modalities``, ``factor``, ``width``, ``noise``; and per modality
             ``contrast`` (limits of the statistics of ``monai_sr.intensity.contrast``) and ``body_parts``.
         description: one sentence for people.
+        size: ``"fast"`` or ``"best"`` for the shipped models, by which they are asked for whatever the modality.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ModelRecord:
     stage: str
     trained_range: Mapping[str, Any]
     description: str = ""
+    size: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -79,8 +82,8 @@ def sha256(file: Path) -> str:
 
 
 def _record(name: str, entry: Mapping[str, Any], folder: Path) -> ModelRecord:
-    known = ("file", "sha256", "network", "stage", "trained_range", "description")
-    missing = [key for key in known[:-1] if key not in entry]
+    known = ("file", "sha256", "network", "stage", "trained_range", "description", "size")
+    missing = [key for key in known[:-2] if key not in entry]
     if missing:
         raise ModelError(f"the record of model {name} in {folder} lacks {', '.join(missing)}; write it again")
     file = Path(str(entry["file"])).name  # a record never points outside its folder
@@ -92,6 +95,7 @@ def _record(name: str, entry: Mapping[str, Any], folder: Path) -> ModelRecord:
         stage=str(entry["stage"]),
         trained_range=dict(entry["trained_range"]),
         description=str(entry.get("description", "")),
+        size=str(entry.get("size", "")),
         extra={key: value for key, value in entry.items() if key not in (*known, "name", "extra")},
     )
 
@@ -126,7 +130,9 @@ def write_record(weights: Path, entry: Mapping[str, Any]) -> Path:
     return file
 
 
-def release(record: ModelRecord, root: Path, name: str, description: str = "", *, default: bool = True) -> Path:
+def release(
+    record: ModelRecord, root: Path, name: str, description: str = "", *, size: str = "", default: bool = True
+) -> Path:
     """Put a trained model into a bundle.
 
     Args:
@@ -134,6 +140,7 @@ def release(record: ModelRecord, root: Path, name: str, description: str = "", *
         root: folder of the bundle.
         name: what ``--model`` will take, ``<modality>_<size>_<stage>``.
         description: one sentence for people; default: the record's own.
+        size: ``"fast"`` or ``"best"``; default: neither.
         default: the model becomes the bundle's default one: ``models/model.pt``, its record listed first. Otherwise it
             stands beside that: ``models/<name>.pt``, its record listed last.
 
@@ -147,7 +154,7 @@ def release(record: ModelRecord, root: Path, name: str, description: str = "", *
     weights = root / "models" / file_name
     weights.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(record.file, weights)
-    new = replace(record, name=name, file=weights, description=description or record.description)
+    new = replace(record, name=name, file=weights, description=description or record.description, size=size)
     entries = {}
     for entry in (new, *others.values()) if default else (*others.values(), new):
         content = entry.as_json()
@@ -162,9 +169,10 @@ def find_model(name: str | Path = "default", modality: str | None = None) -> Mod
     """Record of a model by name, by weights file, or by folder (a bundle, or a training's output).
 
     Args:
-        name: name, file or folder; ``"default"``: the first model of the shipped bundle.
-        modality: what a default or a bundle is asked for: its first model that was trained on it, and the first of all
-            if there is none. It changes nothing where one model is named.
+        name: name, file or folder; ``"default"``: the first model of the shipped bundle; ``"fast"``, ``"best"``: the
+            first of that size.
+        modality: what a default, a size or a bundle is asked for: its first model that was trained on it, and the first
+            of all if there is none. It changes nothing where one model is named.
 
     Raises:
         ModelError: if there is no such model; the message lists the names that exist.
@@ -184,7 +192,21 @@ def find_model(name: str | Path = "default", modality: str | None = None) -> Mod
     for record in known:
         if record.name == str(name):
             return record
-    raise ModelError(f"no model named {name}; there are: {', '.join(['none', *(r.name for r in known)])}, or a path")
+    if sized := [record for record in known if record.size == str(name)]:
+        return _first_for(sized, modality)
+    names = dict.fromkeys(["none", *(r.size for r in known if r.size), *(r.name for r in known)])
+    raise ModelError(f"no model named {name}; there are: {', '.join(names)}, or a path")
+
+
+def perceptual_partner(record: ModelRecord) -> ModelRecord | None:
+    """The GAN stage of a shipped model: same size, network and modalities; None if there is none."""
+    if not record.size or record.stage == "gan":
+        return None
+    for other in models(record.file.parent.parent):
+        alike = (other.size, other.network) == (record.size, record.network)
+        if alike and other.stage == "gan" and other.trained_range["modalities"] == record.trained_range["modalities"]:
+            return other
+    return None
 
 
 def _first_for(records: Sequence[ModelRecord], modality: str | None) -> ModelRecord:

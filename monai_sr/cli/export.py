@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,9 @@ def export(
         bool,
         typer.Option("--beside", help="With --name: as models/NAME.pt, beside the default model."),
     ] = False,
+    size: Annotated[
+        Literal["fast", "best"] | None, typer.Option(help="With --name: what --model fast or --model best finds.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an exported model.")] = False,
 ) -> None:
     """Export a model: weights-only state dict, record (network, trained range, sha256), TorchScript if asked for.
@@ -41,7 +44,7 @@ def export(
     if isinstance(loaded, str):
         raise typer.BadParameter("none is no model", param_hint="NAME|PATH")
     if name is not None:
-        typer.echo(f"wrote    {_into_bundle(loaded.record, out, name, overwrite, beside)}")
+        typer.echo(f"wrote    {_into_bundle(loaded.record, out, name, size or '', overwrite, beside)}")
         return
     record, weights = loaded.record, out / "model.pt"
     try:
@@ -59,13 +62,13 @@ def export(
         typer.echo(f"wrote    {file}")
 
 
-def _into_bundle(record: ModelRecord, root: Path, name: str, overwrite: bool, beside: bool) -> Path:
+def _into_bundle(record: ModelRecord, root: Path, name: str, size: str, overwrite: bool, beside: bool) -> Path:
     file = root / "models" / (f"{name}.pt" if beside else "model.pt")
     if file.exists() and not overwrite:
         typer.echo(f"Error: {file} exists; replace it with --overwrite", err=True)
         raise typer.Exit(ExitCode.CASES)
     try:
-        return release(record, root, name, default=not beside)
+        return release(record, root, name, size=size, default=not beside)
     except ModelError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(ExitCode.USAGE) from None

@@ -34,5 +34,9 @@ def photo_options(name: str, options: Mapping[str, Any], affine: str | None = No
     for option, given in {"--modality": options.get("modality") is not None, "--affine": affine is not None}.items():
         if given:
             raise InputError(f"{name}: {option} is for scans and this is a photograph; leave it away")
-    left = ("modality", "spacing", "slice_thickness", "scale")
+    of_volumes = {"--fidelity": ("fidelity", 1.0), "--ensemble": ("ensemble", 1), "--maps": ("maps", False)}
+    for option, (key, usual) in of_volumes.items():
+        if options.get(key, usual) != usual:
+            raise InputError(f"{name}: {option} is for scans and this is a photograph; leave it away")
+    left = ("modality", "spacing", "slice_thickness", "scale", "fidelity", "ensemble", "maps")
     return {"scale": options.get("scale"), **{key: value for key, value in options.items() if key not in left}}

@@ -57,11 +57,23 @@ def upscale(
     model: Annotated[
         str,
         typer.Option(
-            metavar="NAME|PATH|none",
+            metavar="fast|best|NAME|PATH|none",
             help="Model ('monai-sr info' lists them), a trained one's file or folder, or none: the whole pipeline "
             "without a network, the honest baseline.",
         ),
     ] = "default",
+    fidelity: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="1: closest to the truth; towards 0: sharper, and more is guessed."),
+    ] = 1.0,
+    ensemble: Annotated[
+        Literal["1", "4", "8"],
+        typer.Option(help="Mean of so many restorations of mirrored volumes: so many times slower, a little better."),
+    ] = "1",
+    maps: Annotated[
+        bool,
+        typer.Option("--maps", help="Also write where to doubt: <case>_deviation.nii.gz and <case>_added.nii.gz."),
+    ] = False,
     profile: Annotated[
         Literal["box", "gaussian", "sinc", "kspace"] | None,
         typer.Option(help="Slice profile. Default: CT and photographs box, MR Gaussian."),
@@ -106,7 +118,12 @@ def upscale(
         "profile": profile,
         "slice_thickness": slice_thickness,
         "tile": tile,
+        "fidelity": fidelity,
+        "ensemble": int(ensemble),
+        "maps": maps,
     }
+    if model == "none" and (maps or fidelity != 1.0 or ensemble != "1"):
+        raise typer.BadParameter("--fidelity, --ensemble and --maps are of a network; --model none has none")
     if not debug:
         silence_libraries()
     console = choose_console(quiet=quiet, as_json=as_json)
@@ -159,15 +176,20 @@ def run_upscale(
     cases = gather_cases(inputs, out, affine=affine)
     if not cases:
         raise typer.BadParameter("everything there is a result of an earlier run in OUT", param_hint="INPUT...")
+    from monai_sr.catalogue import perceptual_partner
+
     loaded: dict[Path, SRModel] = {}
 
     def network(modality: str | None) -> SRModel | str:
         return prepare(model, device, modality, loaded)
 
-    for photo in {
-        case.kind == "photo" for case in cases
-    }:  # a missing model is found before the first case, not after it
-        network("photo" if photo else options.get("modality"))
+    # a missing model is found before the first case, not after it
+    for photo in {case.kind == "photo" for case in cases}:
+        found = network("photo" if photo else options.get("modality"))
+        if options.get("fidelity", 1.0) != 1.0 and not isinstance(found, str) and not perceptual_partner(found.record):
+            raise typer.BadParameter(
+                f"model {found.record.name} has no GAN stage, so its fidelity is 1", param_hint="--fidelity"
+            )
     from monai_sr.inference import super_resolve, super_resolve_photo
     from monai_sr.io.photo import Photo
 

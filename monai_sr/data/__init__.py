@@ -5,14 +5,13 @@ from monai_sr.data.pairing import find_pairs, find_photos, find_scans, find_trut
 from monai_sr.data.photos import export_photos
 from monai_sr.data.prepare import prepare_cases
 from monai_sr.data.sampling import StepSampler
-from monai_sr.data.simulate import default_profile, thicken
+from monai_sr.data.simulate import thicken
 from monai_sr.data.splits import Split, make_split, split_cases
 
 __all__ = [
     "SeededPatchDataset",
     "Split",
     "StepSampler",
-    "default_profile",
     "export_photos",
     "find_pairs",
     "find_photos",

@@ -6,21 +6,12 @@ from dataclasses import replace
 
 import torch
 
-from monai_sr.degradation import NoiseKind, SliceProfile, add_noise, degrade
+from monai_sr.degradation import NoiseKind, SliceProfile, add_noise, default_profile, degrade
 from monai_sr.grid import AxisGrid
 from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import Volume
 
-__all__ = ["default_profile", "thicken"]
-
-
-def default_profile(modality: str | None) -> SliceProfile:
-    """Profile assumed where no header tells, one spacing wide.
-
-    A slab average for CT; a Gaussian for MR. A photograph has the average too: a camera's pixel collects the light that
-    falls onto its own square.
-    """
-    return SliceProfile("box" if modality in ("CT", "photo") else "gaussian", 1.0)
+__all__ = ["thicken"]
 
 
 def thicken(

@@ -10,7 +10,7 @@ from monai_sr.degradation.conditioning import (
     with_conditions,
 )
 from monai_sr.degradation.operator import CoarseAxis, NoiseKind, add_noise, degradation_matrix, degrade
-from monai_sr.degradation.profiles import ProfileKind, SliceProfile
+from monai_sr.degradation.profiles import ProfileKind, SliceProfile, default_profile
 from monai_sr.degradation.sampling import Degradation, DegradationSampler
 from monai_sr.degradation.total_variation import total_variation, tv_weight
 
@@ -28,6 +28,7 @@ __all__ = [
     "backprojection_matrix",
     "backprojection_steps",
     "correct",
+    "default_profile",
     "degradation_matrix",
     "degrade",
     "generator_input",

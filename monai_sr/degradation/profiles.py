@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import integrate, special
 
-__all__ = ["ProfileKind", "SliceProfile"]
+__all__ = ["ProfileKind", "SliceProfile", "default_profile"]
 
 FloatArray = npt.NDArray[np.float64]
 ProfileKind = Literal["box", "gaussian", "sinc", "kspace"]
@@ -68,3 +68,24 @@ class SliceProfile:
         if self.kind == "sinc":
             return np.interp(t, *_sinc_pulse_cdf())
         raise ValueError("a k-space crop has no slice profile; degradation_matrix treats it apart")
+
+    def transfer(self, frequency: float) -> float:
+        """Share of a wave's amplitude that the profile lets through.
+
+        Args:
+            frequency: cycles per acquired spacing; the acquired grid holds what is below 0.5.
+        """
+        if self.kind == "kspace":
+            return 1.0 if frequency < 0.5 else 0.0
+        edges = np.linspace(-_REACH * self.width, _REACH * self.width, 1201)
+        weights = np.diff(self.cumulative(edges))
+        return float(weights @ np.cos(np.pi * frequency * (edges[1:] + edges[:-1])))
+
+
+def default_profile(modality: str | None) -> SliceProfile:
+    """Profile assumed where no header tells, one spacing wide.
+
+    A slab average for CT; a Gaussian for MR. A photograph has the average too: a camera's pixel collects the light that
+    falls onto its own square.
+    """
+    return SliceProfile("box" if modality in ("CT", "photo") else "gaussian", 1.0)

@@ -9,7 +9,7 @@ from monai_sr.engines.discriminator_check import DiscriminatorCheck
 from monai_sr.engines.distributed import average_gradients, start_processes, stop_processes
 from monai_sr.engines.evaluate import evaluate
 from monai_sr.engines.handlers import CollapseWarning, LossLog, Progress
-from monai_sr.engines.network_interpolation import NetworkInterpolation, interpolate_weights
+from monai_sr.engines.network_interpolation import NetworkInterpolation
 from monai_sr.engines.parts import (
     TrainingCases,
     epochs,
@@ -19,6 +19,7 @@ from monai_sr.engines.parts import (
     prepare_network,
     sample_count,
     share_of,
+    warm_hold_decay,
 )
 from monai_sr.engines.record import RunRecord, export_weights, trained_range
 from monai_sr.engines.srgan_trainer import Adversary, Learner, SRGanTrainer, TrainingDiverged, amp_dtype
@@ -60,7 +61,6 @@ __all__ = [
     "fit_dictionary",
     "fix_numerics",
     "image_panel",
-    "interpolate_weights",
     "latest_checkpoint",
     "memory_format",
     "open_model",
@@ -72,4 +72,5 @@ __all__ = [
     "start_processes",
     "stop_processes",
     "trained_range",
+    "warm_hold_decay",
 ]

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from monai_sr.data import Split, find_scans, prepare_cases, split_cases
 from monai_sr.data.pairing import Case
@@ -26,6 +28,7 @@ __all__ = [
     "prepare_network",
     "sample_count",
     "share_of",
+    "warm_hold_decay",
 ]
 
 _logger = logging.getLogger(__name__)
@@ -70,6 +73,20 @@ def sample_count(steps: int, batch_size: int, world_size: int = 1) -> int:
 def share_of(steps: int, share: float) -> int:
     """The step at which a share of the training is done."""
     return round(steps * share)
+
+
+def warm_hold_decay(optimizer: Optimizer, steps: int, warmup: int = 200, decay: float = 0.3) -> LambdaLR:
+    """Learning rate: up in ``warmup`` steps, constant, and down to 0 over the last share ``decay`` of the training.
+
+    Until it falls the rate does not depend on the number of steps, so a training can be stopped, looked at and made
+    longer (Hu 2024, MiniCPM; a cosine has to know its end at the beginning).
+    """
+    falls = steps * (1.0 - decay)
+
+    def rate(step: int) -> float:
+        return min((step + 1) / warmup, 1.0) * min(max(steps - step, 0) / max(steps - falls, 1.0), 1.0)
+
+    return LambdaLR(optimizer, rate)
 
 
 def memory_format(spatial_dims: int) -> torch.memory_format:

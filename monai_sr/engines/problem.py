@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monai_sr.data import default_profile
-from monai_sr.degradation import CoarseAxis, ProfileKind, SliceProfile
+from monai_sr.degradation import CoarseAxis, ProfileKind, SliceProfile, default_profile
 from monai_sr.engines.tasks import Task, crop_to_body, degraded, task_axes
 from monai_sr.grid import AxisGrid
 from monai_sr.intensity import IntensityRange, body_mask, intensity_range

@@ -22,7 +22,7 @@ from monai_sr.engines.distributed import average_gradients
 from monai_sr.keys import HR, LR, SR
 from monai_sr.losses import WeightedLosses
 
-__all__ = ["AdversarialGame", "Adversary", "Learner", "SRGanTrainer", "TrainingDiverged", "amp_dtype"]
+__all__ = ["AdversarialGame", "Adversary", "Learner", "SRGanTrainer", "TrainingDiverged", "amp_dtype", "r1_penalty"]
 
 
 class TrainingDiverged(RuntimeError):
@@ -115,6 +115,9 @@ class Adversary:
         lead_steps: the discriminator learns so many iterations before the generator listens; None: from the beginning.
         content: loss on the discriminator's feature maps of SR and HR, e.g. ``monai_sr.losses.FeatureLoss``; or None.
         content_weight: of that term.
+        r1: weight gamma of the penalty ``gamma / 2 E |grad D(HR)|^2`` (Mescheder 2018): a discriminator that
+            sees little data does not become steep; 0: none.
+        r1_every: it is computed every so many iterations and counts so many times as much (lazily, Karras 2020).
     """
 
     learner: Learner
@@ -124,6 +127,8 @@ class Adversary:
     lead_steps: int | None = None
     content: Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor]], torch.Tensor] | None = None
     content_weight: float = 0.0
+    r1: float = 0.0
+    r1_every: int = 16
 
     def plays(self, iteration: int) -> bool:
         """Whether the generator listens in this iteration."""
@@ -132,6 +137,20 @@ class Adversary:
     def learns(self, iteration: int) -> bool:
         """Whether the discriminator learns in this iteration."""
         return self.lead_steps is None or iteration > self.start_step - self.lead_steps
+
+
+def r1_penalty(discriminator: nn.Module, hr: torch.Tensor) -> torch.Tensor:
+    """Half of the mean squared gradient of a discriminator's mean logit at real images (Mescheder 2018), float32.
+
+    Args:
+        discriminator: ``(B, 1, X, Y, Z)`` or ``(B, 1, X, Y)`` to logits of any shape.
+        hr: the real images.
+    """
+    real = hr.detach().float().requires_grad_()
+    with torch.autocast(hr.device.type, enabled=False):
+        logits = discriminator(real).flatten(1).mean(dim=1)
+        (slope,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return 0.5 * slope.square().flatten(1).sum(dim=1).mean()
 
 
 class SRGanTrainer(Trainer):
@@ -258,8 +277,13 @@ class SRGanTrainer(Trainer):
             real, fake = learner.network(hr), learner.network(sr.float())
             loss = self.adversary.loss.discriminator(real, fake)
         self._guard({"discriminator": loss})
+        penalty = None
+        if self.adversary.r1 > 0 and self.state.iteration % self.adversary.r1_every == 0:
+            penalty = r1_penalty(learner.network, hr)
+            loss = loss + self.adversary.r1 * self.adversary.r1_every * penalty
         learner.step(loss, self.grad_scaler)
         return {
+            **({} if penalty is None else {"r1": float(penalty.detach())}),
             "discriminator": float(loss.detach()),
             "d_real": float(real.detach().float().mean()),
             "d_fake": float(fake.detach().float().mean()),

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from monai_sr.data.simulate import default_profile, thicken
-from monai_sr.degradation import ProfileKind
+from monai_sr.data import thicken
+from monai_sr.degradation import ProfileKind, default_profile
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import InputError, Volume

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from monai_sr.catalogue import ModelRecord
+from monai_sr.catalogue import ModelRecord, perceptual_partner
 from monai_sr.geometry import VolumeGeometry
 
 __all__ = ["geometry_facts", "model_facts", "peak_memory_bytes", "versions"]
@@ -27,11 +27,15 @@ def geometry_facts(geometry: VolumeGeometry) -> dict[str, Any]:
     }
 
 
-def model_facts(record: ModelRecord | None) -> dict[str, Any]:
-    """Name and digest of the model; ``none`` has no digest."""
+def model_facts(record: ModelRecord | None, fidelity: float = 1.0) -> dict[str, Any]:
+    """Name and digest of the model; ``none`` has no digest. Below fidelity 1 its GAN stage has a share in it."""
     if record is None:
         return {"name": "none", "sha256": None}
-    return {"name": record.name, "sha256": record.sha256, "stage": record.stage}
+    found: dict[str, Any] = {"name": record.name, "sha256": record.sha256, "stage": record.stage}
+    partner = None if fidelity == 1.0 else perceptual_partner(record)
+    if partner is not None:
+        found |= {"fidelity": fidelity, "gan": {"name": partner.name, "sha256": partner.sha256}}
+    return found
 
 
 def versions() -> dict[str, str]:

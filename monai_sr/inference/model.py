@@ -10,11 +10,20 @@ import torch
 from torch import nn
 
 from monai_sr import networks
-from monai_sr.catalogue import ModelError, ModelRecord, find_model, sha256
-from monai_sr.degradation import with_conditions
+from monai_sr.catalogue import ModelError, ModelRecord, find_model, perceptual_partner, sha256
+from monai_sr.degradation import SliceProfile, with_conditions
 from monai_sr.intensity import IntensityRange
 
-__all__ = ["AddedDetail", "DeviceError", "SRModel", "build_network", "load_model", "select_device"]
+__all__ = [
+    "AddedDetail",
+    "DeviceError",
+    "SRModel",
+    "build_network",
+    "load_model",
+    "load_perceptual",
+    "select_device",
+    "with_fidelity",
+]
 
 
 class DeviceError(RuntimeError):
@@ -59,10 +68,17 @@ def build_network(record: ModelRecord) -> nn.Module:
 
 @dataclass(frozen=True)
 class SRModel:
-    """A generator in evaluation mode, by the contract of ``monai_sr.networks``, and its record."""
+    """A generator in evaluation mode, by the contract of ``monai_sr.networks``, and its record.
+
+    Args:
+        network: the generator.
+        record: what it was trained for.
+        fidelity: 1 is the fidelity stage as it is, 0 its GAN stage, and between them lie networks between them.
+    """
 
     network: Any
     record: ModelRecord
+    fidelity: float = 1.0
 
 
 def load_model(name: str | Path | ModelRecord = "default") -> SRModel:
@@ -97,6 +113,39 @@ def load_model(name: str | Path | ModelRecord = "default") -> SRModel:
     return SRModel(channels_last(network.eval()), record)
 
 
+def load_perceptual(model: SRModel) -> SRModel | None:
+    """The GAN stage of a shipped fidelity model; None if it has none.
+
+    Raises:
+        ModelError: if it is there but cannot be loaded.
+    """
+    record = perceptual_partner(model.record)
+    return None if record is None else load_model(record)
+
+
+def with_fidelity(model: SRModel, fidelity: float) -> SRModel:
+    """A model between the fidelity stage and its GAN stage, by interpolating their weights (Wang 2018).
+
+    Args:
+        model: of the fidelity stage.
+        fidelity: 1 is the model itself, 0 its GAN stage.
+
+    Raises:
+        ModelError: if the model has no GAN stage, or the fidelity is not within 0 and 1.
+    """
+    if not 0.0 <= fidelity <= 1.0:
+        raise ModelError(f"the fidelity is within 0 (GAN stage) and 1 (fidelity stage), got {fidelity:g}")
+    if fidelity == 1.0:
+        return model
+    perceptual = load_perceptual(model)
+    if perceptual is None:
+        raise ModelError(f"model {model.record.name} has no GAN stage, so its fidelity can only be 1")
+    network = build_network(model.record).eval()
+    states = model.network.state_dict(), perceptual.network.state_dict()
+    network.load_state_dict(networks.interpolate_weights(states[0], states[1], 1.0 - fidelity))
+    return SRModel(channels_last(network), model.record, fidelity)
+
+
 def channels_last(network: nn.Module) -> nn.Module:
     """Weights in the memory format in which a CPU runs 3-D convolutions fastest."""
     for parameter in network.parameters():
@@ -116,24 +165,24 @@ class AddedDetail(nn.Module):
         generator: network by the contract of ``monai_sr.networks``.
         scale: intensity range of the scan.
         factor: acquired spacing divided by target spacing.
-        width: of the slice profile, in acquired spacings.
+        profile: slice profile along the restored axis.
         noise: standard deviation as a fraction of the intensity range.
     """
 
     _LIMITS = (-1.0, 3.0)  # in units of the range: -3000 to 5000 HU
 
     def __init__(
-        self, generator: nn.Module, scale: IntensityRange, *, factor: float, width: float, noise: float
+        self, generator: nn.Module, scale: IntensityRange, *, factor: float, profile: SliceProfile, noise: float
     ) -> None:
         super().__init__()
         self.generator, self.scale = generator, scale
-        self.factor, self.width, self.noise = factor, width, noise
+        self.factor, self.profile, self.noise = factor, profile, noise
         self.size_multiple = generator.size_multiple
         self.receptive_field = generator.receptive_field
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(B, 2, X, Y, Z)`` or ``(B, 2, X, Y)`` in HU or the scanner's units to one channel."""
         images = torch.clamp((x - self.scale.low) / self.scale.width, *self._LIMITS)
-        seen = with_conditions(images, factor=self.factor, width=self.width, noise=self.noise)
+        seen = with_conditions(images, factor=self.factor, profile=self.profile, noise=self.noise)
         added: torch.Tensor = self.generator(seen) - images[:, :1]
         return added * self.scale.width

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from monai_sr.data import default_profile
-from monai_sr.degradation import degrade
+from monai_sr.degradation import default_profile, degrade
 from monai_sr.grid import apply_along, interpolation_matrix
 from monai_sr.inference.pipeline import SRResult, super_resolve
 from monai_sr.inference.plan import FACTOR_LIMITS, GridPlan, plan_grid

@@ -13,21 +13,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from monai_sr.data import default_profile
 from monai_sr.degradation import (
     CoarseAxis,
     ProfileKind,
     SliceProfile,
     backprojection_steps,
     correct,
+    default_profile,
     degrade,
     residual,
     start_volume,
 )
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+from monai_sr.inference.ensemble import FLIPS, RunningSpread
 from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
-from monai_sr.inference.model import AddedDetail, SRModel, load_model, select_device
+from monai_sr.inference.model import AddedDetail, SRModel, load_model, load_perceptual, select_device, with_fidelity
 from monai_sr.inference.plan import GridPlan, Spacing, plan_grid
 from monai_sr.inference.trained_range import outside_trained_range
 from monai_sr.inference.window import HaloInferer
@@ -50,11 +51,14 @@ class SRResult:
         volume: the super-resolved scan, in HU or the scanner's units.
         acquired: the scan as it was read.
         report: facts for ``run.json``, plain JSON types.
+        maps: if asked for, ``deviation`` (how far the restorations of an ensemble disagree) and, where the model has a
+            GAN stage, ``added`` (how far that stage departs from it), in the units and on the grid of ``volume``.
     """
 
     volume: Volume
     acquired: Volume
     report: dict[str, Any]
+    maps: dict[str, Volume] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,10 +69,15 @@ class _Job:
     device: torch.device
     tile: int | None
     progress: Progress
+    flips: tuple[bool, bool, bool] = FLIPS[0]  # axes along which the network sees the volume mirrored
     noise: float = 0.0  # largest estimate so far, as a fraction of the range
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     axes: list[dict[str, Any]] = field(default_factory=list)
+
+    def again(self, model: SRModel | None, flips: tuple[bool, bool, bool]) -> _Job:
+        """The same work by another member of the ensemble: its times add up, its remarks would be the same."""
+        return replace(self, model=model, flips=flips, noise=0.0, warnings=[], axes=[])
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -89,6 +98,9 @@ def super_resolve(
     exact_spacing: bool = False,
     allow_downsample: bool = False,
     model: str | Path | SRModel = "default",
+    fidelity: float = 1.0,
+    ensemble: int = 1,
+    maps: bool = False,
     profile: ProfileKind | None = None,
     slice_thickness: float | None = None,
     device: str = "auto",
@@ -110,6 +122,10 @@ def super_resolve(
         exact_spacing: keep the spacing to the digit rather than the field of view.
         allow_downsample: axes may be made coarser.
         model: name, path, loaded :class:`SRModel`, or ``"none"``: the whole pipeline without the network.
+        fidelity: between 1, the model, and 0, its GAN stage: sharper, and less faithful.
+        ensemble: 1, 4 or 8 restorations, for each of which the network sees the volume mirrored along other axes; the
+            result is their mean. Slower by that number, and a little better.
+        maps: also return where to doubt, see :attr:`SRResult.maps`; needs a model, and at least 4 restorations.
         profile: slice profile; default: box for CT, Gaussian for MR.
         slice_thickness: width of the slice profile in mm along the slice axis; default: the header's, else one spacing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
@@ -122,6 +138,7 @@ def super_resolve(
     Raises:
         InputError: if the input is refused; the message names the rule, the value and the remedy.
         monai_sr.catalogue.ModelError: if the model cannot be used.
+        ValueError: if ``ensemble`` is none of its values, or maps are asked of no model.
 
     Example:
         >>> import numpy as np
@@ -131,8 +148,14 @@ def super_resolve(
         >>> result.volume.array.shape, result.volume.geometry.spacing
         ((24, 24, 24), (1.0, 1.0, 1.0))
     """
+    if ensemble not in (1, 4, 8) or (maps and model == "none"):
+        raise ValueError(f"an ensemble has 1, 4 or 8 members and maps need a model; got {ensemble} and {model}")
+    loaded = None if model == "none" else model if isinstance(model, SRModel) else load_model(model)
+    perceptual = load_perceptual(loaded) if loaded is not None and maps else None
+    if loaded is not None and fidelity != 1.0:
+        loaded = with_fidelity(loaded, fidelity)
     job = _Job(
-        model=None if model == "none" else model if isinstance(model, SRModel) else load_model(model),
+        model=loaded,
         device=select_device(device),
         tile=tile,
         progress=progress or (lambda stage, share: None),
@@ -148,9 +171,23 @@ def super_resolve(
         allow_downsample=allow_downsample,
     )
     with torch.inference_mode():
-        array = _restore(acquired, plan, job, profile, slice_thickness)
+        first = _restore(acquired, plan, job, profile, slice_thickness)
+        spread = RunningSpread()
+        spread.add(first)
+        for flips in FLIPS[1 : max(ensemble, 4 if maps else 1)]:
+            spread.add(_restore(acquired, plan, job.again(loaded, flips), profile, slice_thickness))
+        found = {}
+        array = spread.mean if ensemble > 1 else first
+        if maps:
+            if perceptual is not None:
+                other = _restore(acquired, plan, job.again(perceptual, FLIPS[0]), profile, slice_thickness)
+                found["added"] = np.abs(other - first)
+                spread.add(other)
+            found["deviation"] = spread.deviation
     result = acquired.with_values(array, plan.geometry)
-    return SRResult(result, acquired, _report(acquired, result, plan, job))
+    report = _report(acquired, result, plan, job)
+    report["ensemble"] = ensemble
+    return SRResult(result, acquired, report, {name: result.with_values(found[name]) for name in sorted(found)})
 
 
 def _as_volume(
@@ -196,13 +233,13 @@ def _restore(
         for axis, grid in plan.axes
         if grid.factor >= 1
     ]
-    for group in _at_once(restored, job.model):
-        x = _restore_axes(x, inside, group, scale, found, acquired, spacing, job)
+    groups = _at_once(restored, job.model)
+    for group in groups:
+        x = _restore_axes(x, inside, group, scale, found, acquired, spacing, job, last=group is groups[-1])
         for axis, grid, _ in group:
             inside = _nearest(inside, grid, axis)
             spacing[axis] /= grid.factor
-    # interpolation overshoots at edges; values below everything that was acquired are not signal (air, MR magnitude)
-    return torch.clamp_(x, min=float(acquired.array.min())).numpy()
+    return x.numpy()
 
 
 def _at_once(restored: Sequence[CoarseAxis], model: SRModel | None) -> list[list[CoarseAxis]]:
@@ -254,8 +291,10 @@ def _restore_axes(
     acquired: Volume,
     spacing: Sequence[float],
     job: _Job,
+    *,
+    last: bool,
 ) -> torch.Tensor:
-    """Restore one axis, or the two axes of all slices at once."""
+    """Restore one axis, or the two axes of all slices at once; after the last nothing more is done to the volume."""
     axes = [c.axis for c in coarse]
     # noise is measured across the restored axis, or in the slices
     others = axes if len(axes) > 1 else sorted((a for a in range(3) if a not in axes), key=lambda a: spacing[a])
@@ -270,7 +309,7 @@ def _restore_axes(
         cubic = y
         for place, grid, _ in moved:
             cubic = apply_along(interpolation_matrix(grid), cubic, place)
-        start = start_volume(y, moved, noise)
+        start = start_volume(y, moved, noise, str(acquired.modality))
     doubts = [] if job.model is None else _doubts(job.model, coarse, noise, found, acquired)
     used = job.model is not None and not doubts
     if doubts:
@@ -288,6 +327,9 @@ def _restore_axes(
         weight = 0.0
     with job.stage("consistency"):
         sr = sr + weight * (correct(sr, y, moved) - sr)
+        if last:
+            # interpolation overshoots at edges; below everything that was acquired is no signal (air, MR magnitude)
+            cubic, sr = (torch.clamp(v, min=float(acquired.array.min())) for v in (cubic, sr))
         rms = [float(torch.sqrt(torch.mean(residual(v, y, moved) ** 2))) for v in (cubic, sr)]
     for axis, grid, profile in coarse:
         job.axes.append(
@@ -299,7 +341,7 @@ def _restore_axes(
                 "profile_width_spacings": round(profile.width, 4),
                 "profile_width_mm": round(profile.width * spacing[axis], 4),
                 "noise_percent": round(100 * noise, 3),
-                "backprojection_steps": backprojection_steps(noise),
+                "backprojection_steps": backprojection_steps(noise, str(acquired.modality)),
                 "consistency_weight": round(weight, 3),
                 "residual_rms_interpolated": rms[0],
                 "residual_rms": rms[1],
@@ -348,9 +390,7 @@ def _network(
 ) -> torch.Tensor:
     assert job.model is not None
     _, grid, profile = coarse[0]
-    generator = AddedDetail(
-        job.model.network.to(job.device), scale, factor=grid.factor, width=profile.width, noise=noise
-    )
+    generator = AddedDetail(job.model.network.to(job.device), scale, factor=grid.factor, profile=profile, noise=noise)
     if len(coarse) == 1:
         parts = [torch.stack([start, cubic])[None]]
     else:  # slices in batches
@@ -359,7 +399,8 @@ def _network(
     added = []
     for done, part in enumerate(parts):
         infer = HaloInferer(job.tile, _share_of(job.progress, done, len(parts)))
-        added.append(infer(part, generator, job.device)[:, 0])
+        mirrored = [axis for axis, flip in zip(range(part.dim() - 1, 1, -1), job.flips, strict=False) if flip]
+        added.append(infer(part.flip(mirrored), generator, job.device).flip(mirrored)[:, 0])
     detail = torch.cat(added)
     if not torch.isfinite(detail).all():
         raise RuntimeError(f"model {job.model.record.name} returned values that are not finite; use another model")
@@ -376,6 +417,10 @@ def _nearest(mask: torch.Tensor, grid: AxisGrid, axis: int) -> torch.Tensor:
     return torch.index_select(mask, axis, torch.from_numpy(index))
 
 
+def _model_facts(model: SRModel | None) -> dict[str, Any]:
+    return model_facts(None) if model is None else model_facts(model.record, model.fidelity)
+
+
 def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict[str, Any]:
     return {
         "case": acquired.name,
@@ -383,7 +428,7 @@ def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict
         "acquired": geometry_facts(acquired.geometry),
         "target": geometry_facts(result.geometry),
         "axes": job.axes,
-        "model": model_facts(None if job.model is None else job.model.record),
+        "model": _model_facts(job.model),
         "device": str(job.device),
         "threads": torch.get_num_threads(),
         "tile": job.tile or "auto",

@@ -10,6 +10,7 @@ from monai_sr.networks.baselines.srresnet import EDSR, SRResNet
 from monai_sr.networks.contract import SRGenerator
 from monai_sr.networks.discriminator import SRGANDiscriminator, SRPatchDiscriminator
 from monai_sr.networks.generator import UNetGenerator
+from monai_sr.networks.interpolation import interpolate_weights
 
 __all__ = [
     "EDSR",
@@ -24,4 +25,5 @@ __all__ = [
     "SRPatchDiscriminator",
     "SRResNet",
     "UNetGenerator",
+    "interpolate_weights",
 ]

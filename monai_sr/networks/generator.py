@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from monai.networks.blocks import Convolution, ResidualUnit
@@ -29,11 +29,12 @@ class UNetGenerator(nn.Module):
         channels: width per level; the first level is at half resolution, each further one halves again.
         blocks: residual units per level, in the encoder and again in the decoder (the lowest level has them once).
         image_channels: input channels that vary in space; the first is the start to which the residual is added.
-        condition_channels: constant input channels behind them; the stem reads one voxel per cell of each.
+        condition_channels: constant input channels behind them; the stem reads one voxel per cell of each. Conditions
+            of the input beyond that number are left out, so that models outlive new conditions.
         out_channels: output channels.
         stem: space-to-depth factor of :class:`DetailStem` and of the head; 1 leaves both out.
         norm: normalisation layer by MONAI's name, e.g. ``"BATCH"``; None by default.
-        act: activation by MONAI's name.
+        act: activation by MONAI's name, or name and arguments: ``["LEAKYRELU", {"negative_slope": 0.1}]``.
         unit: ``"residual"`` units, or ``"plain"`` convolution + norm + activation as in the 2-D GAN papers.
         output: ``"residual"`` adds to the start; ``"tanh"`` replaces it by (tanh + 1) / 2, in [0, 1].
 
@@ -61,15 +62,17 @@ class UNetGenerator(nn.Module):
         out_channels: int = 1,
         stem: int = 2,
         norm: str | None = None,
-        act: str = "RELU",
+        act: str | Sequence[Any] = "RELU",
         unit: Literal["residual", "plain"] = "residual",
         output: Literal["residual", "tanh"] = "residual",
     ) -> None:
         super().__init__()
+        act = act if isinstance(act, str) else tuple(act)
         if len(channels) != len(blocks) or len(channels) < 1:
             raise ValueError(f"channels {tuple(channels)} and blocks {tuple(blocks)} must name the same levels")
         self.spatial_dims = spatial_dims
         self.factors: tuple[int, ...] = ()
+        self.in_channels = image_channels + condition_channels
         self.sees_interpolation_only = image_channels == 1 and condition_channels == 0
         self.consistency = not self.sees_interpolation_only
         self.stem = stem
@@ -88,7 +91,7 @@ class UNetGenerator(nn.Module):
                     units.append(Convolution(spatial_dims, width, width, norm=norm, act=act))
             return nn.Sequential(*units)
 
-        features = image_channels + condition_channels
+        features = self.in_channels
         self.detail_stem: nn.Module = nn.Identity()
         self.gain = 1.0
         if stem > 1:
@@ -151,8 +154,7 @@ class UNetGenerator(nn.Module):
         for n in x.shape[2:]:
             if n % self.size_multiple != 0:
                 raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {x.shape[2:]}")
-        if self.sees_interpolation_only and x.shape[1] > 1:
-            x = x[:, 1:2]
+        x = x[:, 1:2] if self.sees_interpolation_only and x.shape[1] > 1 else x[:, : self.in_channels]
         h = self.head_in(self.detail_stem(x))
         skips: list[torch.Tensor] = []
         # TorchScript knows no strict zip; __init__ has built the lists from the same levels

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from monai_sr.data import default_profile
-from monai_sr.degradation import SliceProfile, degrade
+from monai_sr.degradation import SliceProfile, default_profile, degrade
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 from monai_sr.inference import SRResult

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -80,6 +81,9 @@ def write_results(
     title = f"{case}: {in_words(result)}"
     preview = write_preview(rows, result.report["modality"], folder / "preview.png", title=title)
     outputs = [volume.name, preview.name]
+    for name, values in result.maps.items():  # no image of the patient: NIfTI beside whatever the result is
+        outputs.append(f"{case}_{name}.nii.gz")
+        write_volume(replace(values, source=None), folder / outputs[-1])
     if report:
         from monai_sr.report.case_report import write_case_report  # what it loads is needed for nothing else
 
@@ -110,7 +114,12 @@ def derivation(result: SRResult) -> Derivation:
     from monai_sr.io.dicom_write import Derivation
 
     model, learned = result.report["model"], _learned(result)
-    decisive = [[a["axis"], a["treatment"], a.get("profile"), a.get("profile_width_mm")] for a in result.report["axes"]]
+    decisive: list[Any] = [
+        [a["axis"], a["treatment"], a.get("profile"), a.get("profile_width_mm")] for a in result.report["axes"]
+    ]
+    chosen = {"fidelity": model.get("fidelity", 1.0), "ensemble": result.report.get("ensemble", 1)}
+    if chosen != {"fidelity": 1.0, "ensemble": 1}:  # other values make another series
+        decisive.append(chosen)
     return Derivation(
         scale=_factors(result),
         version=monai_sr.__version__,

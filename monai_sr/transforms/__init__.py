@@ -1,5 +1,6 @@
 """MONAI dictionary transforms around the parts of this package."""
 
+from monai_sr.transforms.contrast import RandContrast
 from monai_sr.transforms.image import LoadGreyImaged, LoadPhotod
 from monai_sr.transforms.intensity import NormalizeScand
 from monai_sr.transforms.load import LoadVolumed
@@ -14,6 +15,7 @@ __all__ = [
     "LoadPhotod",
     "LoadVolumed",
     "NormalizeScand",
+    "RandContrast",
     "RandPairedPatchd",
     "RandSimulatePatchd",
     "RandSimulateSliced",

@@ -85,7 +85,7 @@ class RestorePaird(Transform):
         scanned = truth.numpy() * scale.width + scale.low
         mask = body_mask(scanned, hr.meta["modality"])
         return {
-            LR: generator_input(acquired, [CoarseAxis(-1, axes[restored].grid, profile)], noise),
+            LR: generator_input(acquired, [CoarseAxis(-1, axes[restored].grid, profile)], noise, hr.meta["modality"]),
             HR: truth[None],
             "mask": torch.as_tensor(mask),
             "modality": hr.meta["modality"],

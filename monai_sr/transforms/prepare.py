@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
+from numpy.typing import NDArray
+from scipy import ndimage
 
+from monai_sr.degradation import default_profile, degrade
+from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 from monai_sr.intensity import IntensityRange, body_mask, contrast, estimate_noise
 from monai_sr.io import InputError
 from monai_sr.keys import HR
 
-__all__ = ["DescribeScand", "usable_axes", "usable_planes"]
+__all__ = ["DescribeScand", "OwnNoise", "usable_axes", "usable_planes"]
 
 
 def usable_axes(shape: Sequence[int], fine_axes: Sequence[int], patch: int) -> list[int]:
@@ -32,11 +37,64 @@ def usable_planes(shape: Sequence[int], fine_axes: Sequence[int], patch: int) ->
     return [pair for pair in itertools.combinations(fine_axes, 2) if min(shape[pair[0]], shape[pair[1]]) >= patch]
 
 
+@dataclass(frozen=True)
+class OwnNoise:
+    """The noise that an HR volume brings into its degraded versions, measured as inference will measure it.
+
+    A slice profile averages noise away, and what remains of the volume's texture is taken for noise; both depend on the
+    axis and the factor, so both are measured.
+
+    Args:
+        levels: per axis, the noise in the other two axes after a degradation by each of ``FACTORS``.
+    """
+
+    levels: Mapping[int, Sequence[float]]
+
+    FACTORS: ClassVar[tuple[float, ...]] = (1.0, 2.0, 4.0)
+    _CROP: ClassVar[int] = 128
+
+    @classmethod
+    def measured(
+        cls, array: NDArray[np.floating], mask: NDArray[np.bool_], modality: str, axes: Sequence[int]
+    ) -> OwnNoise:
+        """Degrade the middle of the body along each axis with the modality's usual profile.
+
+        Args:
+            array: normalised HR volume ``(X, Y, Z)``.
+            mask: body.
+            modality: ``"CT"``, ``"MR"`` or ``"photo"``.
+            axes: fine axes.
+        """
+        window = []
+        for n, inside in zip(array.shape, ndimage.center_of_mass(mask), strict=True):
+            first = int(np.clip(inside - cls._CROP / 2, 0, max(n - cls._CROP, 0)))
+            window.append(slice(first, first + cls._CROP))
+        values = torch.as_tensor(array[tuple(window)].astype(np.float32))
+        body = np.asarray(mask[tuple(window)], dtype=np.float32)
+        levels = {}
+        for axis in axes:
+            others = [a for a in range(3) if a != axis]
+            n = values.shape[axis]
+            found = []
+            for factor in cls.FACTORS:
+                grid = AxisGrid(max(round(n / factor), 2), n)
+                coarse = degrade(values, grid, default_profile(modality), axis) if factor > 1 else values
+                kept = apply_along(interpolation_matrix(grid.reversed(), "nearest"), torch.as_tensor(body), axis)
+                found.append(estimate_noise(coarse.numpy(), kept.numpy() > 0.5, (others[0], others[1])))
+            levels[axis] = tuple(found)
+        return cls(levels)
+
+    def __call__(self, axis: int, factor: float) -> float:
+        """Standard deviation after a degradation along an axis, as a fraction of the range."""
+        return float(np.interp(np.log(factor), np.log(self.FACTORS), self.levels[axis]))
+
+
 class DescribeScand(Transform):
     """Dictionary transform: from a normalised HR MetaTensor ``(1, X, Y, Z)`` to what the patch transforms need.
 
-    Adds ``mask`` (body, bool), ``modality``, ``noise`` (of the HR volume itself, fraction of the range), ``floor``
-    (where the scanner's zero lies in normalised units; None if the volume has negative MR values or is CT),
+    Adds ``mask`` (body, bool), ``modality``, ``noise`` (of the HR volume itself, fraction of the range),
+    ``noise_after`` (:class:`OwnNoise`: what of it is left when an axis is degraded), ``floor`` (where the scanner's
+    zero lies in normalised units; None if the volume has negative MR values or is CT),
     ``contrast`` (see ``monai_sr.intensity.contrast``) and ``fine_axes``: axes that may serve as truth, spacing at most
     ``max_spacing`` mm, not coarser than 1.5 times the finest, and longer than one voxel.
 
@@ -87,6 +145,7 @@ class DescribeScand(Transform):
                 "modality": modality,
                 "name": volume.meta["name"],
                 "noise": estimate_noise(array, mask, (int(in_plane[0]), int(in_plane[1]))),
+                "noise_after": OwnNoise.measured(array, mask, modality, fine),
                 "contrast": contrast(scanned, mask, IntensityRange(low, high)),
                 "floor": floor if magnitude else None,
                 "fine_axes": fine,

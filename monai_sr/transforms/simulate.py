@@ -14,14 +14,15 @@ from monai_sr.degradation import (
     CoarseAxis,
     Degradation,
     DegradationSampler,
-    SliceProfile,
     add_noise,
     backprojection_matrix,
+    default_profile,
     degrade,
     generator_input,
 )
 from monai_sr.grid import AxisGrid, apply_along
 from monai_sr.keys import HR, LR
+from monai_sr.transforms.contrast import RandContrast
 from monai_sr.transforms.prepare import usable_axes
 
 __all__ = ["RandSimulatePatchd", "added_noise", "span_with_margin"]
@@ -63,9 +64,11 @@ class RandSimulatePatchd(RandomizableTransform):
         sampler: draws factor, profile and noise.
         coarse_fraction: samples in which another axis stays on a coarser grid.
         restored_fraction: samples in which another axis was degraded and restored.
+        contrast: changes the intensities of the HR patch; None: none are changed.
+        noise_error: the network is told a noise level that is wrong by up to this share, as an estimate may be.
 
     Returns (in the dictionary):
-        ``LR``: ``(5, patch, patch, patch)``, channels as in ``degradation.conditioning``;
+        ``LR``: ``(7, patch, patch, patch)``, channels as in ``degradation.conditioning``;
         ``HR``: ``(1, patch, patch, patch)``.
     """
 
@@ -75,12 +78,16 @@ class RandSimulatePatchd(RandomizableTransform):
         sampler: DegradationSampler | None = None,
         coarse_fraction: float = 0.1,
         restored_fraction: float = 0.1,
+        contrast: RandContrast | None = None,
+        noise_error: float = 0.0,
     ) -> None:
         super().__init__(prob=1.0)
         self.patch = patch
         self.sampler = sampler or DegradationSampler()
         self.coarse_fraction = coarse_fraction
         self.restored_fraction = restored_fraction
+        self.contrast = contrast
+        self.noise_error = noise_error
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Draw a patch, then simulate."""
@@ -94,7 +101,18 @@ class RandSimulatePatchd(RandomizableTransform):
         flips = [d for d in range(3) if self.R.uniform() < 0.5]
         if 2 in flips:
             offset = hr.shape[2] - offset - self.patch
-        return {**self._pair(torch.flip(hr, flips), offset, drawn, data, seed), "name": data["name"]}
+        hr, floor = torch.flip(hr, flips), data["floor"]
+        if self.contrast is not None:
+            self.contrast.set_random_state(seed=int(self.R.randint(2**31)))
+            hr, keeps_zero = self.contrast(hr)
+            floor = floor if keeps_zero else None
+        own = data["noise_after"](axis, drawn.factor)
+        told = float(np.hypot(own, drawn.noise) * self.R.uniform(1.0 - self.noise_error, 1.0 + self.noise_error))
+        acquired, grid = self._acquire(hr, drawn, floor, seed)
+        coarse = [CoarseAxis(-1, grid, drawn.profile)]
+        window = (..., slice(offset, offset + self.patch))
+        lr = generator_input(acquired, coarse, told, data["modality"])[window]
+        return {LR: lr.clone(), HR: hr[window][None].clone(), "name": data["name"]}
 
     def _corner(self, data: Mapping[Hashable, Any]) -> list[int]:
         """First voxel of a patch that holds body; a volume with hardly any body still gives a patch."""
@@ -137,7 +155,7 @@ class RandSimulatePatchd(RandomizableTransform):
 
     def _coarsen(self, crop: torch.Tensor, factor: float, modality: str, *, restore: bool) -> torch.Tensor:
         """Degrade the first axis to ``patch`` coarse voxels, or degrade and restore it and cut the patch."""
-        profile = SliceProfile("box" if modality == "CT" else "gaussian")
+        profile = default_profile(modality)
         n = crop.shape[0]
         grid = AxisGrid(max(round(n / factor), 2) if restore else self.patch, n)
         coarse = degrade(crop, grid, profile, axis=0)
@@ -146,14 +164,9 @@ class RandSimulatePatchd(RandomizableTransform):
         middle = (n - self.patch) // 2
         return apply_along(backprojection_matrix(grid, profile, 2), coarse, 0)[middle : middle + self.patch]
 
-    def _pair(
-        self, hr: torch.Tensor, offset: int, drawn: Degradation, data: Mapping[Hashable, Any], seed: int
-    ) -> dict[Hashable, torch.Tensor]:
+    def _acquire(
+        self, hr: torch.Tensor, drawn: Degradation, floor: float | None, seed: int
+    ) -> tuple[torch.Tensor, AxisGrid]:
         n_hr = hr.shape[2]
         grid = AxisGrid(max(round(n_hr / drawn.factor), 2), n_hr)
-        acquired = degrade(hr, grid, drawn.profile, axis=2)
-        acquired = added_noise(acquired, drawn.noise, data["floor"], seed)
-        noise = float(np.hypot(data["noise"], drawn.noise))
-        window = (..., slice(offset, offset + self.patch))
-        lr = generator_input(acquired, [CoarseAxis(-1, grid, drawn.profile)], noise)[window]
-        return {LR: lr.clone(), HR: hr[window][None].clone()}
+        return added_noise(degrade(hr, grid, drawn.profile, axis=2), drawn.noise, floor, seed), grid

@@ -31,7 +31,7 @@ class RandSimulateSliced(RandomizableTransform):
         sampler: draws factor, profile and noise.
 
     Returns (in the dictionary):
-        ``LR``: ``(5, patch, patch)``, channels as in ``degradation.conditioning``; ``HR``: ``(1, patch, patch)``.
+        ``LR``: ``(7, patch, patch)``, channels as in ``degradation.conditioning``; ``HR``: ``(1, patch, patch)``.
     """
 
     def __init__(self, patch: int = 72, sampler: DegradationSampler | None = None) -> None:
@@ -68,7 +68,8 @@ class RandSimulateSliced(RandomizableTransform):
         for axis, grid, profile in coarse:
             acquired = degrade(acquired, grid, profile, axis)
         acquired = added_noise(acquired, drawn.noise, data["floor"], seed)
-        lr = generator_input(acquired, coarse, float(np.hypot(data["noise"], drawn.noise)))
+        own = max(data["noise_after"](axis, drawn.factor) for axis in plane)
+        lr = generator_input(acquired, coarse, float(np.hypot(own, drawn.noise)), data["modality"])
         return {LR: lr[(slice(None), *inner)].clone(), HR: hr[tuple(inner)][None].clone(), "name": data["name"]}
 
     def _place(self, data: Mapping[Hashable, Any], plane: tuple[int, int], across: int) -> tuple[int, list[int]]:

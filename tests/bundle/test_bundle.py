@@ -124,7 +124,7 @@ def test_export_to_torchscript_computes_the_same(tmp_path: Path) -> None:
         exported = torch.jit.load(str(tmp_path / "model.ts")).eval()
     network = load_model(BUNDLE).network
     for shape in ((12, 16, 20), (24, 8, 12)):
-        x = torch.rand(1, 5, *shape)
+        x = torch.rand(1, 7, *shape)
         with torch.no_grad():
             torch.testing.assert_close(exported(x), network(x), rtol=0, atol=1e-5)
 
@@ -147,7 +147,7 @@ def test_monais_properties_are_there(name: str, kind: str, scan: Path, tmp_path:
     assert workflow.device.type in ("cpu", "cuda")
     if kind == "train":
         assert workflow.max_epochs == workflow.trainer.state.max_epochs > 0
-        assert workflow.train_dataset[0]["image"].shape == (5, 12, 12, 12)
+        assert workflow.train_dataset[0]["image"].shape == (7, 12, 12, 12)
     else:
         assert len(workflow.dataset) == 1
         assert workflow.evaluator.model.network is workflow.network_def

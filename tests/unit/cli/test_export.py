@@ -49,7 +49,7 @@ def test_torchscript_gives_the_same_at_any_size(run, trained, tmp_path, shape):
     ended = run("export", trained, "-o", tmp_path, "--torchscript")
     assert ended.code == 0, ended.err
     scripted = torch.jit.load(tmp_path / "model.ts")
-    x = torch.rand((1, 5, *shape), generator=torch.Generator().manual_seed(1))
+    x = torch.rand((1, 7, *shape), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(scripted(x), load_model(trained).network(x), rtol=1e-4, atol=1e-4)
 

@@ -104,8 +104,9 @@ def test_the_order_of_the_axes_does_not_matter() -> None:
     np.testing.assert_allclose(correct(x, y, axes[::-1]), correct(x, y, axes), atol=1e-12)
 
 
-def test_more_noise_never_asks_for_more_steps() -> None:
-    steps = [backprojection_steps(noise) for noise in np.linspace(0, 0.1, 50)]
+@pytest.mark.parametrize("modality", ["CT", "MR", "photo"])
+def test_more_noise_never_asks_for_more_steps(modality: str) -> None:
+    steps = [backprojection_steps(noise, modality) for noise in np.linspace(0, 0.1, 50)]
     assert steps[0] > 0
     assert steps[-1] == 0
     assert all(b <= a for a, b in itertools.pairwise(steps))

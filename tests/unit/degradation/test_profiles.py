@@ -73,3 +73,13 @@ def test_unknown_kinds_and_widths_are_refused_with_the_value() -> None:
 def test_a_kspace_crop_has_no_profile_of_its_own() -> None:
     with pytest.raises(ValueError, match="no slice profile"):
         SliceProfile("kspace").cumulative(np.zeros(3))
+
+
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.4])
+@pytest.mark.parametrize("frequency", [0.0, 0.2, 0.45, 0.75])
+def test_what_a_profile_lets_through_is_its_fourier_transform(width: float, frequency: float) -> None:
+    assert SliceProfile("box", width).transfer(frequency) == pytest.approx(np.sinc(width * frequency), abs=5e-3)
+    sigma = width / (2.0 * np.sqrt(2.0 * np.log(2.0)))
+    expected = np.exp(-2.0 * (np.pi * sigma * frequency) ** 2)
+    assert SliceProfile("gaussian", width).transfer(frequency) == pytest.approx(expected, abs=5e-3)
+    assert SliceProfile("kspace").transfer(frequency) == (1.0 if frequency < 0.5 else 0.0)

@@ -189,7 +189,7 @@ def test_the_precision_of_the_training_changes_little_and_keeps_the_contract() -
     torch.manual_seed(0)
     plain = EDSR(channels=4, blocks=1).eval()
     torch.nn.init.normal_(plain.last.conv.weight, std=0.02)
-    x = torch.rand(1, 5, 12, 12, 12)
+    x = torch.rand(1, 7, 12, 12, 12)
     x[:, 2] = 2 / 4
     mixed = TrainingPrecision(plain)
     assert isinstance(mixed, SRGenerator)

@@ -69,7 +69,7 @@ def one_step(trainer: SRGanTrainer, batch: dict[str, torch.Tensor]) -> dict[str,
 @pytest.fixture
 def batch() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return {LR: torch.rand(1, 5, 16, 16, 16), HR: torch.rand(1, 1, 16, 16, 16)}
+    return {LR: torch.rand(1, 7, 16, 16, 16), HR: torch.rand(1, 1, 16, 16, 16)}
 
 
 @pytest.mark.parametrize("compares", [False, True])

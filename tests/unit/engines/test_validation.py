@@ -44,7 +44,7 @@ def test_nobody_to_validate_on(make_trainer: Callable[..., SRGanTrainer], tmp_pa
 
 
 def test_validation_does_not_move_the_training(make_trainer: Callable[..., SRGanTrainer], tmp_path: Path) -> None:
-    pairs = [{LR: torch.rand(5, 16, 16, 16), HR: torch.rand(1, 16, 16, 16)}]
+    pairs = [{LR: torch.rand(7, 16, 16, 16), HR: torch.rand(1, 16, 16, 16)}]
 
     def disturb(engine: SRGanTrainer) -> dict[str, float]:
         torch.rand(100)
@@ -63,7 +63,7 @@ def test_validation_does_not_move_the_training(make_trainer: Callable[..., SRGan
 
 def test_patch_scores_are_psnr(make_trainer: Callable[..., SRGanTrainer], tmp_path: Path) -> None:
     hr = torch.full((1, 16, 16, 16), 0.5)
-    lr = torch.zeros(5, 16, 16, 16)
+    lr = torch.zeros(7, 16, 16, 16)
     lr[0] = 0.4  # an untrained generator returns it
     found = PatchScores([{LR: lr, HR: hr}])(make_trainer(tmp_path))
     assert found["psnr_input_db"] == pytest.approx(20.0, abs=1e-3)

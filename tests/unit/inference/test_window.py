@@ -22,8 +22,8 @@ def network(channels: tuple[int, ...] = (4, 8), blocks: tuple[int, ...] = (1, 1)
 
 
 def image(*shape: int) -> torch.Tensor:
-    x = torch.rand(1, 5, *shape, generator=torch.Generator().manual_seed(1))
-    x[:, 2:] = torch.tensor([0.75, 1.0, 0.3])[None, :, None, None, None]
+    x = torch.rand(1, 7, *shape, generator=torch.Generator().manual_seed(1))
+    x[:, 2:] = torch.tensor([0.75, 1.0, 0.3, 0.5, 0.1])[None, :, None, None, None]
     return x
 
 

@@ -73,7 +73,7 @@ def test_tiles_leave_no_trace(name: str, spatial_dims: int) -> None:
         coarse = [
             CoarseAxis(axis, AxisGrid(n, factor * n), SliceProfile("box")) for axis, n in enumerate(acquired.shape)
         ]
-    x = generator_input(acquired, coarse, 0.0)[None]
+    x = generator_input(acquired, coarse, 0.0, "MR")[None]
     with torch.no_grad():
         whole = network(x)
         tiled = HaloInferer(tile=halo + 12)(x, network)

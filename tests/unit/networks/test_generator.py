@@ -29,14 +29,14 @@ def shaken(**arguments: Any) -> UNetGenerator:
 def test_untrained_it_is_the_identity_on_the_start(channels: tuple[int, ...]) -> None:
     network = UNetGenerator(channels=channels, blocks=(1,) * len(channels))
     n = network.size_multiple
-    x = torch.rand(1, 5, 4 * n, 5 * n, 3 * n)
+    x = torch.rand(1, 7, 4 * n, 5 * n, 3 * n)
     assert torch.equal(network(x), x[:, :1])
     assert isinstance(network, SRGenerator)
 
 
 @pytest.mark.parametrize(
     ("arguments", "shape"),
-    [(SMALL, (2, 5, 4, 8, 12)), ({**SMALL, "spatial_dims": 2}, (2, 5, 4, 12)), (PAPER, (2, 1, 16, 8))],
+    [(SMALL, (2, 7, 4, 8, 12)), ({**SMALL, "spatial_dims": 2}, (2, 7, 4, 12)), (PAPER, (2, 1, 16, 8))],
     ids=["3-D", "2-D", "paper"],
 )
 def test_the_output_has_the_size_of_the_input(arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
@@ -47,18 +47,18 @@ def test_the_output_has_the_size_of_the_input(arguments: dict[str, Any], shape: 
 
 @pytest.mark.parametrize("output", ["residual", "tanh"])
 def test_a_network_of_the_literature_takes_the_interpolation_of_a_full_input(output: str) -> None:
-    """One image channel and no conditions: of the five channels it sees the plain interpolation, channel 1."""
+    """One image channel and no conditions: of the seven channels it sees the plain interpolation, channel 1."""
     network = shaken(**{**PAPER, "output": output})
-    x = torch.rand(2, 5, 16, 24)
+    x = torch.rand(2, 7, 16, 24)
     assert torch.equal(network(x), network(x[:, 1:2]))
     other = x.clone()
-    other[:, [0, 2, 3, 4]] = torch.rand(2, 4, 16, 24)
+    other[:, [0, *range(2, 7)]] = torch.rand(2, 6, 16, 24)
     assert torch.equal(network(other), network(x))
     assert not torch.allclose(network(x), network(x[:, :1]), atol=1e-3)
 
 
 def test_untrained_it_is_the_interpolation() -> None:
-    x = torch.rand(2, 5, 16, 24)
+    x = torch.rand(2, 7, 16, 24)
     assert torch.equal(UNetGenerator(**{**PAPER, "output": "residual"}).eval()(x), x[:, 1:2])
 
 
@@ -70,9 +70,17 @@ def test_only_a_network_of_the_literature_goes_without_the_step_towards_the_data
     assert UNetGenerator(**PAPER).factors == ()
 
 
+@pytest.mark.parametrize("spatial", [(8, 12), (8, 12, 16)])
+def test_conditions_that_a_network_does_not_know_are_left_out(spatial: tuple[int, ...]) -> None:
+    """A model that was trained before a condition was added stays what it is."""
+    network = shaken(**SMALL, condition_channels=3, spatial_dims=len(spatial))
+    x = torch.rand(2, 7, *spatial)
+    assert torch.equal(network(x), network(x[:, :5]))
+
+
 def test_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="must be multiples of 4"):
-        UNetGenerator(**SMALL)(torch.zeros(1, 5, 8, 8, 10))
+        UNetGenerator(**SMALL)(torch.zeros(1, 7, 8, 8, 10))
     with pytest.raises(ValueError, match="must name the same levels"):
         UNetGenerator(channels=(4, 8), blocks=(1,))
 
@@ -88,7 +96,7 @@ def test_the_stated_receptive_field_holds(channels: tuple[int, ...]) -> None:
     network = shaken(channels=channels, blocks=(1,) * len(channels)).double()
     reach, n = network.receptive_field, network.size_multiple
     size = (2 * reach // n + 4) * n
-    x = torch.rand(1, 5, 8 * n, 8 * n, size, dtype=torch.float64, requires_grad=True)
+    x = torch.rand(1, 7, 8 * n, 8 * n, size, dtype=torch.float64, requires_grad=True)
     centre = size // 2
     network(x)[0, 0, 4 * n, 4 * n, centre].backward()
     assert x.grad is not None
@@ -121,7 +129,7 @@ def test_the_stem_separates_detail_from_brightness() -> None:
 def test_torchscript_computes_the_same(arguments: dict[str, Any]) -> None:
     network = shaken(**arguments)
     compiled = torch.jit.script(network)
-    dims, inputs = network.spatial_dims, 1 if arguments is PAPER else 5
+    dims, inputs = network.spatial_dims, 1 if arguments is PAPER else 7
     for n in (2, 3):  # sizes are not frozen
         x = torch.rand(1, inputs, *[n * network.size_multiple] * dims)
         torch.testing.assert_close(compiled(x), network(x), rtol=0, atol=1e-6)

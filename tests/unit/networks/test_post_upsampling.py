@@ -23,12 +23,12 @@ NAMES = ["srresnet", "edsr", "rrdb", "attention", "progressive"]
 
 
 def seen(acquired: torch.Tensor, factor: int, spatial_dims: int) -> torch.Tensor:
-    """Generator input ``(1, 5, ...)`` of an acquired volume whose last axis, or a slice whose both axes, are coarse."""
+    """Generator input ``(1, 7, ...)`` of an acquired volume whose last axis, or a slice whose both axes, are coarse."""
     axes = (-1,) if spatial_dims == 3 else (-2, -1)
     coarse = [
         CoarseAxis(a, AxisGrid(acquired.shape[a], factor * acquired.shape[a]), SliceProfile("gaussian")) for a in axes
     ]
-    return generator_input(acquired, coarse, 0.0)[None]
+    return generator_input(acquired, coarse, 0.0, "MR")[None]
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])

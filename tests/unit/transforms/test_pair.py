@@ -63,12 +63,12 @@ def test_a_pair_becomes_what_inference_would_give_the_network(
 ) -> None:
     lr = thicken(hr, axis=2, factor=4.0, profile=SliceProfile("gaussian", 1.25))
     pair = restore(lr, hr)
-    assert pair[LR].shape == (5, 36, 32, 40) and pair[HR].shape == (1, 36, 32, 40)
+    assert pair[LR].shape == (7, 36, 32, 40) and pair[HR].shape == (1, 36, 32, 40)
     assert (pair["factor"], pair["width"]) == (pytest.approx(4.0), pytest.approx(1.25))
     normalised = NormalizeScand("image")({LR: as_tensor(lr)})[LR]
     grid, profile = AxisGrid(10, 40), SliceProfile("gaussian", 1.25)
     expected = generator_input(
-        torch.as_tensor(np.asarray(normalised[0])), [CoarseAxis(-1, grid, profile)], pair["noise"]
+        torch.as_tensor(np.asarray(normalised[0])), [CoarseAxis(-1, grid, profile)], pair["noise"], "MR"
     )
     torch.testing.assert_close(pair[LR], expected, rtol=0, atol=1e-5)
     assert float((pair[LR][0] - pair[HR][0]).abs().mean()) < float((pair[LR][1] - pair[HR][0]).abs().mean())
@@ -129,13 +129,13 @@ def test_pairs_that_do_not_fit_are_refused(restore: Callable[..., dict[Any, Any]
 
 def test_patches_of_both_are_cut_and_turned_alike(restore: Callable[..., dict[Any, Any]], hr: Volume) -> None:
     pair = restore(thicken(hr, axis=2, factor=2.0), hr)
-    pair = {**pair, LR: pair[HR].repeat(5, 1, 1, 1)}  # then equal patches are equal places
+    pair = {**pair, LR: pair[HR].repeat(7, 1, 1, 1)}  # then equal patches are equal places
     transform = RandPairedPatchd(16)
     seen = set()
     for seed in range(12):
         transform.set_random_state(seed=seed)
         drawn = transform(pair)
-        assert drawn[LR].shape == (5, 16, 16, 16)
+        assert drawn[LR].shape == (7, 16, 16, 16)
         assert torch.equal(drawn[LR][:1], drawn[HR])
         assert np.isin(np.asarray(drawn[HR]), np.asarray(pair[HR])).all()
         seen.add(float(drawn[HR].double().sum()))

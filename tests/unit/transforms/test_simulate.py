@@ -16,9 +16,11 @@ from monai_sr.grid import AxisGrid, interpolation_matrix
 from monai_sr.io import InputError, Volume
 from monai_sr.keys import HR, LR
 from monai_sr.transforms import DescribeScand, NormalizeScand, RandSimulatePatchd
+from monai_sr.transforms.prepare import OwnNoise
 from monai_sr.transforms.simulate import span_with_margin
 
 AsTensor = Callable[[Volume], MetaTensor]
+SILENT = OwnNoise({axis: (0.0, 0.0, 0.0) for axis in range(3)})
 CLEAN_X2 = DegradationSampler(factors=[2.0], listed=1.0, width=(1.0, 1.0), clean_fraction=1.0)
 
 
@@ -68,7 +70,7 @@ def test_volumes_too_small_for_the_patch_are_refused_beforehand(as_tensor: AsTen
 @pytest.mark.parametrize("seed", range(20))
 def test_input_and_truth_are_one_patch(case: dict[Any, Any], seed: int) -> None:
     drawn = sample(RandSimulatePatchd(16), case, seed)
-    assert drawn[LR].shape == (5, 16, 16, 16)
+    assert drawn[LR].shape == (7, 16, 16, 16)
     assert drawn[HR].shape == (1, 16, 16, 16)
     assert all(bool(torch.isfinite(drawn[key]).all()) for key in (LR, HR))
     # conditions are constant, the images vary
@@ -103,6 +105,7 @@ def test_the_patch_lies_where_its_simulation_lies(kind: ProfileKind) -> None:
         "modality": "MR",
         "name": "ramp",
         "noise": 0.0,
+        "noise_after": SILENT,
         "floor": None,
         "fine_axes": (2,),
     }
@@ -126,7 +129,7 @@ def test_the_plain_channel_is_the_spline_of_the_slab_averages() -> None:
     volume = rng.random((16, 16, 32)).astype(np.float32)
     description = {
         HR: torch.from_numpy(volume), "mask": torch.ones(16, 16, 32, dtype=torch.bool), "modality": "CT",
-        "name": "noise", "noise": 0.0, "floor": None, "fine_axes": (2,),
+        "name": "noise", "noise": 0.0, "noise_after": SILENT, "floor": None, "fine_axes": (2,),
     }  # fmt: skip
     sampler = replace(CLEAN_X2, profiles={"CT": {"box": 1.0}})
     transform = RandSimulatePatchd(16, sampler, 0.0, 0.0)
@@ -162,7 +165,7 @@ def _turned(volume: np.ndarray, flip: bool, swap: bool, plane: int) -> np.ndarra
 
 
 def test_conditions_say_what_was_drawn(case: dict[Any, Any]) -> None:
-    noiseless = {**case, "noise": 0.0}
+    noiseless = {**case, "noise_after": SILENT}
     drawn = sample(RandSimulatePatchd(16, CLEAN_X2), noiseless, 0)
     factor, width, noise = (float(drawn[LR][c, 0, 0, 0]) for c in (2, 3, 4))
     assert factor == pytest.approx(2.0 / 4.0)

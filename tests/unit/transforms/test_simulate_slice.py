@@ -17,9 +17,11 @@ from monai_sr.grid import AxisGrid, interpolation_matrix
 from monai_sr.io import Volume
 from monai_sr.keys import HR, LR
 from monai_sr.transforms import DescribeScand, NormalizeScand, RandSimulateSliced
+from monai_sr.transforms.prepare import OwnNoise
 
 AsTensor = Callable[[Volume], MetaTensor]
 CLEAN_X2 = DegradationSampler(factors=[2.0], listed=1.0, width=(1.0, 1.0), clean_fraction=1.0)
+SILENT = OwnNoise({axis: (0.0, 0.0, 0.0) for axis in range(3)})
 BOX_X2 = replace(CLEAN_X2, profiles={"CT": {"box": 1.0}, "photo": {"box": 1.0}})
 
 
@@ -37,14 +39,14 @@ def sample(transform: RandSimulateSliced, case: dict[Any, Any], seed: int) -> di
 def described(array: np.ndarray, fine_axes: tuple[int, ...], modality: str = "CT") -> dict[Any, Any]:
     return {
         HR: torch.from_numpy(array), "mask": torch.ones(array.shape, dtype=torch.bool), "modality": modality,
-        "name": "case", "noise": 0.0, "floor": None, "fine_axes": fine_axes,
+        "name": "case", "noise": 0.0, "noise_after": SILENT, "floor": None, "fine_axes": fine_axes,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_input_and_truth_are_one_patch(case: dict[Any, Any], seed: int) -> None:
     drawn = sample(RandSimulateSliced(16), case, seed)
-    assert drawn[LR].shape == (5, 16, 16)
+    assert drawn[LR].shape == (7, 16, 16)
     assert drawn[HR].shape == (1, 16, 16)
     assert drawn["name"] == case["name"]
     assert torch.equal(drawn[LR][2:].amax(dim=(1, 2)), drawn[LR][2:].amin(dim=(1, 2)))
@@ -54,7 +56,7 @@ def test_input_and_truth_are_one_patch(case: dict[Any, Any], seed: int) -> None:
 
 def test_without_noise_the_start_is_close_to_the_truth_and_closer_than_the_spline(case: dict[Any, Any]) -> None:
     transform = RandSimulateSliced(16, CLEAN_X2)
-    drawn = [sample(transform, {**case, "noise": 0.0}, seed) for seed in range(20)]
+    drawn = [sample(transform, {**case, "noise_after": SILENT}, seed) for seed in range(20)]
     start, spline = (np.mean([float((d[LR][c] - d[HR][0]).square().mean()) for d in drawn]) for c in (0, 1))
     spread = np.mean([float(d[HR].var()) for d in drawn])
     assert start < spline < 0.2 * spread
@@ -128,7 +130,7 @@ def test_conditions_say_what_was_drawn(case: dict[Any, Any], factor: float) -> N
     """Whole factors exactly, wherever the patch lies."""
     transform = RandSimulateSliced(12, replace(CLEAN_X2, factors=[factor]))
     for seed in range(15):
-        drawn = sample(transform, {**case, "noise": 0.0}, seed)
+        drawn = sample(transform, {**case, "noise_after": SILENT}, seed)
         assert [float(v) for v in drawn[LR][2:, 0, 0]] == [factor / 4.0, 1.0, 0.0]
 
 
@@ -139,7 +141,7 @@ def test_a_photograph_is_a_slice(as_tensor: AsTensor) -> None:
     transform = RandSimulateSliced(24, BOX_X2)
     for seed in range(6):
         drawn = sample(transform, photo, seed)
-        assert drawn[LR].shape == (5, 24, 24) and drawn[HR].shape == (1, 24, 24)
+        assert drawn[LR].shape == (7, 24, 24) and drawn[HR].shape == (1, 24, 24)
         assert np.isin(np.asarray(drawn[HR]), np.asarray(photo[HR])).all()
 
 

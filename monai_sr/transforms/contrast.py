@@ -1,0 +1,48 @@
+"""More contrasts than the training volumes have, so that a model relies on structure and not on what bright means."""
+
+from __future__ import annotations
+
+import torch
+from monai.transforms import RandAdjustContrast, RandBiasField, RandHistogramShift, RandomizableTransform
+
+__all__ = ["RandContrast"]
+
+
+class RandContrast(RandomizableTransform):
+    """Random monotone and smooth changes of intensity, before the degradation: the scanner sees the new contrast.
+
+    MONAI's histogram warp (as in SynthSeg, Billot 2023), gamma and bias field, an inversion, and a change of the range
+    by up to ``spread``: inference measures the range on the acquired volume, training on the HR volume.
+
+    Args:
+        warp: probability of a smooth monotone warp of the histogram, or of a gamma between 0.6 and 1.6.
+        invert: probability that dark and bright change places.
+        bias: probability of a bias field.
+        spread: largest relative change of the range.
+    """
+
+    def __init__(self, warp: float = 0.3, invert: float = 0.1, bias: float = 0.2, spread: float = 0.15) -> None:
+        super().__init__(prob=1.0)
+        self.invert = invert
+        self.spread = spread
+        self.warps = (
+            RandHistogramShift(num_control_points=(4, 8), prob=warp / 2),
+            RandAdjustContrast(prob=warp / 2, gamma=(0.6, 1.6)),
+            RandBiasField(degree=2, coeff_range=(-0.15, 0.15), prob=bias),
+        )
+
+    def __call__(self, hr: torch.Tensor) -> tuple[torch.Tensor, bool]:
+        """Change a normalised patch ``(X, Y, Z)``.
+
+        Returns:
+            The patch, and whether its zero is still the scanner's.
+        """
+        changed = hr[None]
+        for warp in self.warps:
+            warp.set_random_state(seed=int(self.R.randint(2**31)))
+            changed = torch.as_tensor(warp(changed))
+        inverted = bool(self.R.uniform() < self.invert)
+        if inverted:
+            changed = changed.max() + changed.min() - changed
+        scale = float(self.R.uniform(1.0 - self.spread, 1.0 + self.spread))
+        return scale * changed[0].to(hr.dtype), not inverted
