@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from monai.transforms import RandAdjustContrast, RandBiasField, RandHistogramShift, RandomizableTransform
+from monai.transforms import RandAdjustContrast, RandBiasField, RandHistogramShift, Randomizable
 
 __all__ = ["RandContrast"]
 
 
-class RandContrast(RandomizableTransform):
+class RandContrast(Randomizable):
     """Random monotone and smooth changes of intensity, before the degradation: the scanner sees the new contrast.
 
     MONAI's histogram warp (as in SynthSeg, Billot 2023), gamma and bias field, an inversion, and a change of the range
@@ -22,7 +22,6 @@ class RandContrast(RandomizableTransform):
     """
 
     def __init__(self, warp: float = 0.3, invert: float = 0.1, bias: float = 0.2, spread: float = 0.15) -> None:
-        super().__init__(prob=1.0)
         self.invert = invert
         self.spread = spread
         self.warps = (
@@ -31,13 +30,18 @@ class RandContrast(RandomizableTransform):
             RandBiasField(degree=2, coeff_range=(-0.15, 0.15), prob=bias),
         )
 
-    def __call__(self, hr: torch.Tensor) -> tuple[torch.Tensor, bool]:
+    def __call__(self, hr: torch.Tensor, floor: float | None) -> tuple[torch.Tensor, float | None]:
         """Change a normalised patch ``(X, Y, Z)``.
 
+        Args:
+            hr: the patch.
+            floor: where the scanner's zero lies in it; None where it has none.
+
         Returns:
-            The patch, and whether its zero is still the scanner's.
+            The patch, and where the scanner's zero lies in it now: in its place, or after an inversion nowhere.
         """
-        changed = hr[None]
+        zero = 0.0 if floor is None else floor
+        changed = hr[None] - zero  # what multiplies a signal does so from the scanner's zero
         for warp in self.warps:
             warp.set_random_state(seed=int(self.R.randint(2**31)))
             changed = torch.as_tensor(warp(changed))
@@ -45,4 +49,4 @@ class RandContrast(RandomizableTransform):
         if inverted:
             changed = changed.max() + changed.min() - changed
         scale = float(self.R.uniform(1.0 - self.spread, 1.0 + self.spread))
-        return scale * changed[0].to(hr.dtype), not inverted
+        return scale * changed[0].to(hr.dtype) + zero, None if inverted else floor

@@ -104,8 +104,7 @@ class RandSimulatePatchd(RandomizableTransform):
         hr, floor = torch.flip(hr, flips), data["floor"]
         if self.contrast is not None:
             self.contrast.set_random_state(seed=int(self.R.randint(2**31)))
-            hr, keeps_zero = self.contrast(hr)
-            floor = floor if keeps_zero else None
+            hr, floor = self.contrast(hr, floor)
         own = data["noise_after"](axis, drawn.factor)
         told = float(np.hypot(own, drawn.noise) * self.R.uniform(1.0 - self.noise_error, 1.0 + self.noise_error))
         acquired, grid = self._acquire(hr, drawn, floor, seed)

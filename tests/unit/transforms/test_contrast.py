@@ -11,9 +11,9 @@ def patch() -> torch.Tensor:
     return torch.rand(12, 10, 8, generator=torch.Generator().manual_seed(0))
 
 
-def drawn(transform: RandContrast, seed: int) -> tuple[torch.Tensor, bool]:
+def drawn(transform: RandContrast, seed: int, floor: float | None = 0.0) -> tuple[torch.Tensor, float | None]:
     transform.set_random_state(seed=seed)
-    return transform(patch())
+    return transform(patch(), floor)
 
 
 def test_one_state_one_contrast() -> None:
@@ -27,15 +27,28 @@ def test_one_state_one_contrast() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_without_a_bias_field_order_is_kept_or_turned_round(seed: int) -> None:
     """No two tissues become one: the map is monotone, so edges stay where they are."""
-    changed, keeps_zero = drawn(RandContrast(warp=1.0, invert=0.5, bias=0.0), seed)
+    changed, floor = drawn(RandContrast(warp=1.0, invert=0.5, bias=0.0), seed)
     order = np.argsort(patch().numpy(), axis=None, kind="stable")
     steps = np.diff(changed.numpy().ravel()[order])
-    assert (steps >= -1e-5).all() if keeps_zero else (steps <= 1e-5).all()
+    assert (steps >= -1e-5).all() if floor is not None else (steps <= 1e-5).all()
     assert changed.std() > 0.02
 
 
 def test_both_directions_are_drawn_and_nothing_else_may_be() -> None:
-    kept = [drawn(RandContrast(warp=0.0, invert=0.5, bias=0.0, spread=0.0), seed)[1] for seed in range(30)]
+    transform = RandContrast(warp=0.0, invert=0.5, bias=0.0, spread=0.0)
+    kept = [drawn(transform, seed)[1] is not None for seed in range(30)]
     assert 5 < sum(kept) < 25
-    unchanged, keeps_zero = drawn(RandContrast(0.0, 0.0, 0.0, 0.0), 3)
-    assert keeps_zero and torch.equal(unchanged, patch())
+    unchanged, floor = drawn(RandContrast(0.0, 0.0, 0.0, 0.0), 3)
+    assert floor == 0.0 and torch.equal(unchanged, patch())
+
+
+def test_what_multiplies_leaves_the_scanners_zero_where_it_is() -> None:
+    """Rician noise is drawn from there; of a range that begins above the zero it is negative."""
+    at_zero = torch.full((6, 6, 6), -0.25)
+    for seed in range(6):
+        transform = RandContrast(warp=0.0, invert=0.0, bias=1.0, spread=0.5)
+        transform.set_random_state(seed=seed)
+        changed, floor = transform(at_zero, -0.25)
+        assert floor == -0.25
+        torch.testing.assert_close(changed, at_zero)
+    assert RandContrast(invert=1.0)(patch(), None)[1] is None
