@@ -140,7 +140,7 @@ def release(
         root: folder of the bundle.
         name: what ``--model`` will take, ``<modality>_<size>_<stage>``.
         description: one sentence for people; default: the record's own.
-        size: ``"fast"`` or ``"best"``; default: neither.
+        size: ``"fast"`` or ``"best"``; default: the record's own.
         default: the model becomes the bundle's default one: ``models/model.pt``, its record listed first. Otherwise it
             stands beside that: ``models/<name>.pt``, its record listed last.
 
@@ -154,7 +154,13 @@ def release(
     weights = root / "models" / file_name
     weights.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(record.file, weights)
-    new = replace(record, name=name, file=weights, description=description or record.description, size=size)
+    new = replace(
+        record,
+        name=name,
+        file=weights,
+        description=description or record.description,
+        size=size or record.size,
+    )
     entries = {}
     for entry in (new, *others.values()) if default else (*others.values(), new):
         content = entry.as_json()
@@ -199,10 +205,11 @@ def find_model(name: str | Path = "default", modality: str | None = None) -> Mod
 
 
 def perceptual_partner(record: ModelRecord) -> ModelRecord | None:
-    """The GAN stage of a shipped model: same size, network and modalities; None if there is none."""
-    if not record.size or record.stage == "gan":
+    """The GAN stage of a model of a bundle: same size, network and modalities; None if there is none."""
+    root = record.file.parent.parent
+    if not record.size or record.stage == "gan" or not (root / "configs" / "metadata.json").is_file():
         return None
-    for other in models(record.file.parent.parent):
+    for other in models(root):
         alike = (other.size, other.network) == (record.size, record.network)
         if alike and other.stage == "gan" and other.trained_range["modalities"] == record.trained_range["modalities"]:
             return other

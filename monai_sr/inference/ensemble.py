@@ -23,34 +23,31 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class RunningSpread:
-    """Mean and standard deviation of volumes that come one after the other, without keeping them (Welford 1962)."""
+    """Mean and standard deviation of volumes that come one after the other, without keeping them (Welford 1962).
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._mean: FloatArray | None = None
-        self._squares: FloatArray | None = None
+    Args:
+        first: the first volume.
+    """
+
+    def __init__(self, first: FloatArray) -> None:
+        self.count = 1
+        self._mean = first.copy()
+        self._squares = np.zeros_like(first)
 
     def add(self, volume: FloatArray) -> None:
         """Count in one more volume."""
         self.count += 1
-        if self._mean is None:
-            self._mean = volume.copy()
-            return
         before = volume - self._mean
         self._mean += before / self.count
         before *= volume - self._mean
-        self._squares = before if self._squares is None else self._squares + before
+        self._squares += before
 
     @property
     def mean(self) -> FloatArray:
-        """Of the volumes so far."""
-        if self._mean is None:
-            raise ValueError("no volume was added")
-        return self._mean
+        """Of the volumes so far; later ones do not change it."""
+        return self._mean.copy()
 
     @property
     def deviation(self) -> FloatArray:
         """Standard deviation of the volumes so far (n - 1 in the denominator), 0 for one."""
-        if self._squares is None:
-            return np.zeros_like(self.mean)
-        return np.asarray(np.sqrt(np.maximum(self._squares, 0.0) / (self.count - 1)), dtype=np.float32)
+        return np.asarray(np.sqrt(np.maximum(self._squares, 0.0) / max(self.count - 1, 1)), dtype=np.float32)

@@ -124,7 +124,7 @@ def super_resolve(
         model: name, path, loaded :class:`SRModel`, or ``"none"``: the whole pipeline without the network.
         fidelity: between 1, the model, and 0, its GAN stage: sharper, and less faithful.
         ensemble: 1, 4 or 8 restorations, for each of which the network sees the volume mirrored along other axes; the
-            result is their mean. Slower by that number, and a little better.
+            result is their mean. Slower by that number. The residuals of the report are those of the first one.
         maps: also return where to doubt, see :attr:`SRResult.maps`; needs a model, and at least 4 restorations.
         profile: slice profile; default: box for CT, Gaussian for MR.
         slice_thickness: width of the slice profile in mm along the slice axis; default: the header's, else one spacing.
@@ -171,19 +171,20 @@ def super_resolve(
         allow_downsample=allow_downsample,
     )
     with torch.inference_mode():
-        first = _restore(acquired, plan, job, profile, slice_thickness)
-        spread = RunningSpread()
-        spread.add(first)
-        for flips in FLIPS[1 : max(ensemble, 4 if maps else 1)]:
-            spread.add(_restore(acquired, plan, job.again(loaded, flips), profile, slice_thickness))
-        found = {}
-        array = spread.mean if ensemble > 1 else first
-        if maps:
-            if perceptual is not None:
+        array = first = _restore(acquired, plan, job, profile, slice_thickness)
+        found: dict[str, npt.NDArray[np.float32]] = {}
+        if ensemble > 1 or maps:
+            spread = RunningSpread(first)
+            for flips in FLIPS[1 : max(ensemble, 4 if maps else 1)]:
+                spread.add(_restore(acquired, plan, job.again(loaded, flips), profile, slice_thickness))
+            if ensemble > 1:
+                array = spread.mean
+            if perceptual is not None:  # it has a say in the maps, and none in the result
                 other = _restore(acquired, plan, job.again(perceptual, FLIPS[0]), profile, slice_thickness)
                 found["added"] = np.abs(other - first)
                 spread.add(other)
-            found["deviation"] = spread.deviation
+            if maps:
+                found["deviation"] = spread.deviation
     result = acquired.with_values(array, plan.geometry)
     report = _report(acquired, result, plan, job)
     report["ensemble"] = ensemble

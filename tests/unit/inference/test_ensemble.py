@@ -56,20 +56,19 @@ def fidelity_model(bundle: Path) -> SRModel:
 
 def test_mean_and_deviation_are_numpys() -> None:
     volumes = np.random.default_rng(0).normal(100.0, 5.0, (6, 3, 4, 5)).astype(np.float32)
-    spread = RunningSpread()
-    for count, volume in enumerate(volumes, start=1):
+    spread = RunningSpread(volumes[0])
+    means = [spread.mean]
+    for volume in volumes[1:]:
         spread.add(volume)
-        assert spread.count == count
-        np.testing.assert_allclose(spread.mean, volumes[:count].mean(axis=0), rtol=1e-6)
+        means.append(spread.mean)
+    assert spread.count == len(volumes)
+    for count, mean in enumerate(means, start=1):  # those taken before have not changed
+        np.testing.assert_allclose(mean, volumes[:count].mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(spread.deviation, volumes.std(axis=0, ddof=1), rtol=1e-4)
 
 
 def test_one_restoration_disagrees_with_nothing() -> None:
-    spread = RunningSpread()
-    with pytest.raises(ValueError, match="no volume was added"):
-        _ = spread.mean
-    spread.add(np.ones((2, 2, 2), dtype=np.float32))
-    assert not spread.deviation.any()
+    assert not RunningSpread(np.ones((2, 2, 2), dtype=np.float32)).deviation.any()
 
 
 def test_four_flips_turn_every_axis_in_half_of_the_cases() -> None:
@@ -109,6 +108,18 @@ def test_maps_say_where_to_doubt(lr: Volume, fidelity_model: SRModel) -> None:
     for values in result.maps.values():
         assert values.geometry == result.volume.geometry
         assert values.array.min() >= 0.0 and values.array.max() > 0.0
+
+
+def test_the_gan_stage_has_a_say_in_the_maps_and_none_in_the_result(lr: Volume, fidelity_model: SRModel) -> None:
+    plain, mapped = (super_resolve(lr, model=fidelity_model, ensemble=4, maps=maps) for maps in (False, True))
+    np.testing.assert_array_equal(mapped.volume.array, plain.volume.array)
+    assert mapped.maps["added"].array.max() > 0.0
+
+
+def test_a_model_that_left_its_bundle_has_no_gan_stage(fidelity_model: SRModel, tmp_path: Path) -> None:
+    """As ``monai-sr export`` writes it; it must not look for a bundle around itself."""
+    alone = replace(fidelity_model.record, file=tmp_path / "elsewhere" / "deep" / "model.pt")
+    assert load_perceptual(SRModel(fidelity_model.network, alone)) is None
 
 
 def test_the_network_that_adds_nothing_leaves_no_doubt(lr: Volume, fidelity_model: SRModel) -> None:
