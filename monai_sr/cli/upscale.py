@@ -57,7 +57,7 @@ def upscale(
     model: Annotated[
         str,
         typer.Option(
-            metavar="fast|best|NAME|PATH|none",
+            metavar="NAME|PATH|none",
             help="Model ('monai-sr info' lists them), a trained one's file or folder, or none: the whole pipeline "
             "without a network, the honest baseline.",
         ),
@@ -68,7 +68,7 @@ def upscale(
     ] = 1.0,
     ensemble: Annotated[
         Literal["1", "4", "8"],
-        typer.Option(help="Mean of so many restorations of mirrored volumes: so many times slower, a little better."),
+        typer.Option(help="Mean of so many restorations of mirrored volumes; so many times slower."),
     ] = "1",
     maps: Annotated[
         bool,

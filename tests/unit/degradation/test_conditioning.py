@@ -30,19 +30,19 @@ def acquired() -> torch.Tensor:
     return torch.rand(5, 6, 8, generator=torch.Generator().manual_seed(0))
 
 
+def check_conditions(x: torch.Tensor) -> None:
+    """Those of GRID, PROFILE and 1 % noise."""
+    expected = (3.0 / 4.0, 1.2, 0.3, PROFILE.transfer(0.45), PROFILE.transfer(0.75))
+    for channel, value in zip(x[IMAGE_CHANNELS:], expected, strict=True):
+        np.testing.assert_allclose(channel, value, rtol=1e-6)
+
+
 def test_channels_hold_what_the_table_says(acquired: torch.Tensor) -> None:
     x = generator_input(acquired, LAST, 0.01, "MR")
     assert x.shape == (IMAGE_CHANNELS + CONDITION_CHANNELS, 5, 6, 24)
     assert torch.equal(x[0], start_volume(acquired, LAST, 0.01, "MR"))
     assert torch.equal(x[1], apply_along(interpolation_matrix(GRID), acquired, -1))
-    for channel, value in (
-        (2, 3.0 / 4.0),
-        (3, 1.2),
-        (4, 0.3),
-        (5, PROFILE.transfer(0.45)),
-        (6, PROFILE.transfer(0.75)),
-    ):
-        np.testing.assert_allclose(x[channel], value, rtol=1e-6)
+    check_conditions(x)
 
 
 @pytest.mark.parametrize("modality", ["CT", "MR"])
@@ -70,14 +70,7 @@ def test_a_slice_is_restored_along_both_axes() -> None:
         both = np.kron(*(backprojection_matrix(grid, PROFILE, steps) for grid in grids))
         np.testing.assert_allclose(x[channel], (both @ acquired.numpy().ravel()).reshape(15, 24), atol=1e-12)
     assert not torch.allclose(x[0], x[1])
-    for channel, value in (
-        (2, 3.0 / 4.0),
-        (3, 1.2),
-        (4, 0.3),
-        (5, PROFILE.transfer(0.45)),
-        (6, PROFILE.transfer(0.75)),
-    ):
-        np.testing.assert_allclose(x[channel], value, rtol=1e-6)
+    check_conditions(x)
 
 
 @pytest.mark.parametrize("spatial", [(4, 6), (4, 6, 8)])

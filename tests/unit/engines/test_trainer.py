@@ -9,6 +9,7 @@ import torch
 from ignite.engine import Events
 
 from monai_sr.engines import SRGanTrainer, TrainingDiverged, amp_dtype
+from monai_sr.engines.srgan_trainer import r1_penalty
 from monai_sr.keys import HR, LR, SR
 from monai_sr.losses import AdversarialLoss, FeatureLoss, RelativisticAverageLoss
 
@@ -267,3 +268,21 @@ def test_it_learns(make_trainer: Callable[..., SRGanTrainer], tmp_path: Path) ->
     start = float((fixed[LR][:, :1] - fixed[HR]).abs().mean())
     assert losses[0] == pytest.approx(start, rel=1e-5)
     assert losses[-1] < 0.9 * start
+
+
+def test_r1_is_half_the_squared_slope_at_real_images() -> None:
+    """Of a linear discriminator the slope is its weights, whatever the image; and it can be learned from."""
+    discriminator = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(8, 1))
+    penalty = r1_penalty(discriminator, torch.rand(3, 1, 2, 2, 2))
+    weight = discriminator[1].weight
+    torch.testing.assert_close(penalty, 0.5 * weight.square().sum())
+    penalty.backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad, weight.detach())
+
+
+def test_r1_is_taken_every_so_many_steps(make_trainer: Callable[..., SRGanTrainer], tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, steps=6, gan=True)
+    assert trainer.adversary is not None
+    trainer.adversary.r1, trainer.adversary.r1_every = 1.0, 3
+    assert ["r1" in names for names in named_terms(trainer)] == [False, False, True] * 2
