@@ -101,7 +101,7 @@ def write_results(
 
 
 def in_words(result: SRResult) -> str:
-    """``x4 axis 2, 1 x 1 x 1 mm, model ct_mr_small_l1``; without network where it had no part."""
+    """``x4 axis 2, 1 x 1 x 1 mm, model ct_mr_fast_l1``; without network where it had no part."""
     method = f"model {result.report['model']['name']}" if _learned(result) else "without network"
     if result.volume.modality == "photo":
         return f"{_factors(result)}, {result.volume.array.shape[0]} x {result.volume.array.shape[1]} pixels, {method}"
