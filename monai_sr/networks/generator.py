@@ -48,7 +48,7 @@ class UNetGenerator(nn.Module):
     Example:
         >>> import torch
         >>> generator = UNetGenerator(spatial_dims=3, channels=(8, 16), blocks=(1, 1))
-        >>> generator(torch.zeros(1, 5, 16, 16, 16)).shape
+        >>> generator(torch.zeros(1, 7, 16, 16, 16)).shape
         torch.Size([1, 1, 16, 16, 16])
     """
 
