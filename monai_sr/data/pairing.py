@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from monai_sr.io.files import NIFTI_SUFFIXES, PHOTO_SUFFIXES, nifti_stem
-from monai_sr.io.volume import InputError
+from monai_sr.io.readwrite import read_volume
+from monai_sr.io.volume import InputError, Modality
 from monai_sr.keys import HR, LR
 
 __all__ = ["Case", "find_pairs", "find_photos", "find_scans", "find_truths", "subject_of"]
@@ -29,15 +31,36 @@ def subject_of(name: str) -> str:
     return found.group(1) if found else nifti_stem(Path(name))
 
 
-def find_scans(folder: Path) -> list[Case]:
+def find_scans(
+    folder: Path, modality: Modality | None = None, affine: Literal["sform", "qform"] | None = None
+) -> list[Case]:
     """All volumes below a folder, each the truth of one case.
 
     A volume is a NIfTI file, or a folder that holds ``.dcm`` files.
 
+    Args:
+        folder: where they lie.
+        modality: only those of this modality, for which every volume is read; one that cannot be read is kept, for
+            whoever opens it to refuse.
+        affine: for NIfTI files that state two different ones.
+
     Raises:
-        InputError: if the folder does not exist or holds no volume.
+        InputError: if the folder does not exist or holds no volume, or none of that modality.
     """
-    return [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in _scans(folder).items()]
+    found = [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in _scans(folder).items()]
+    if modality is None:
+        return found
+    fitting = [case for case in found if _modality(case, affine) in (modality, None)]
+    if not fitting:
+        raise InputError(f"{folder} holds {len(found)} volumes and none is {modality}; name another modality or folder")
+    return fitting
+
+
+def _modality(case: Case, affine: Literal["sform", "qform"] | None) -> str | None:
+    try:
+        return read_volume(case[HR], affine=affine).modality
+    except InputError:
+        return None
 
 
 def find_photos(folder: Path) -> list[Case]:
