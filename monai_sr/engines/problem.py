@@ -72,7 +72,7 @@ def simulated(whole: Volume, task: Task, crop: int | None, seed: int) -> Problem
         InputError: if the volume has no axes for the task, or too few voxels.
     """
     chosen = task_axes(whole, task.kind)
-    truth = crop_to_body(whole, chosen.axes, crop)
+    truth = crop_to_body(whole, chosen.axes, crop, task.factor)
     mask = body_mask(truth.array, str(truth.modality))
     facts = {**_facts(truth), "task": task.name, **asdict(task), "axes": list(chosen.axes), "note": chosen.note}
     return Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -109,25 +110,27 @@ def task_axes(volume: Volume, kind: TaskKind) -> TaskAxes:
     return TaskAxes(in_plane, f"axes {in_plane[0]} and {in_plane[1]}: in plane")
 
 
-def crop_to_body(volume: Volume, axes: tuple[int, ...], size: int | None = None) -> Volume:
+def crop_to_body(volume: Volume, axes: tuple[int, ...], size: int | None = None, factor: float = 1.0) -> Volume:
     """A part of the volume around the centre of the body's bounding box.
 
     Args:
         volume: the truth, with its modality.
         axes: axes that will be degraded; their length becomes a multiple of ``CROP_MULTIPLE``.
         size: at most so many voxels per axis; None: as many as there are.
+        factor: by which they will be degraded; a whole one that does not divide the multiple widens it.
 
     Raises:
         InputError: if a degraded axis is shorter than the multiple.
     """
     mask = body_mask(volume.array, str(volume.modality))
     window = []
+    multiple = math.lcm(CROP_MULTIPLE, int(factor)) if float(factor).is_integer() else CROP_MULTIPLE
     for axis, n in enumerate(volume.geometry.shape):
         keep = n if size is None else min(n, size)
         if axis in axes:
-            keep -= keep % CROP_MULTIPLE
+            keep -= keep % multiple
             if keep == 0:
-                raise InputError(f"{volume.name}: axis {axis} has {n} voxels; a task needs at least {CROP_MULTIPLE}")
+                raise InputError(f"{volume.name}: axis {axis} has {n} voxels; a task needs at least {multiple}")
         inside = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
         centre = (int(inside[0]) + int(inside[-1]) + 1) // 2
         first = min(max(centre - keep // 2, 0), n - keep)

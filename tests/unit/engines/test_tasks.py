@@ -73,6 +73,15 @@ def test_without_a_limit_only_the_remainder_is_cut() -> None:
     assert part.geometry.shape == (25, 30, 37 - 37 % CROP_MULTIPLE)
 
 
+def test_a_factor_that_does_not_divide_the_multiple_widens_it() -> None:
+    volume = volume_of((70, 30, 70), (1.0, 1.0, 1.0))
+    part = crop_to_body(volume, (0, 2), factor=5.0)
+    assert part.geometry.shape == (60, 30, 60)
+    assert degraded(part, Task("in-plane", 5.0), (0, 2), seed=0).geometry.shape == (12, 30, 12)
+    assert crop_to_body(volume, (0, 2), factor=4.0).geometry.shape == (60, 30, 60)
+    assert crop_to_body(volume, (2,), factor=2.5).geometry.shape == (70, 30, 60)
+
+
 def test_too_short_an_axis_is_refused() -> None:
     with pytest.raises(InputError, match="axis 2 has 10 voxels"):
         crop_to_body(volume_of((24, 24, 10), (1.0, 1.0, 1.0)), (2,))
