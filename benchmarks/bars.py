@@ -24,14 +24,14 @@ from common import data_folder, files_of, machine
 
 from monai_sr.catalogue import find_model, perceptual_partner
 from monai_sr.engines.evaluate import evaluate
-from monai_sr.engines.methods import network_method
+from monai_sr.engines.methods import NetworkMethod
 from monai_sr.engines.tasks import Task
 from monai_sr.inference import load_model
 from monai_sr.keys import HR, LR
 
 Row = dict[str, Any]
 Entry = dict[str, Row]
-"""Rows of one problem by method; those of the model and of its GAN stage stand under ``model`` and ``gan``."""
+"""Rows of one problem by method; the model is called ``model``, its GAN stage ``gan``."""
 
 REFERENCES = ("cubic", "ibp1", "ibp3", "ibp5")
 KINDS = ("through-plane", "in-plane")
@@ -67,16 +67,23 @@ SETTINGS = (
 )
 
 
-def entries_of(rows: Sequence[Row], model: str, gan: str | None) -> list[Entry]:
+def entries_of(rows: Sequence[Row]) -> list[Entry]:
     """Rows of the same problem together; refusals are left out, and said on stderr."""
     found: dict[tuple[str, str], Entry] = {}
-    called = {model: "model", gan: "gan"}
     for row in rows:
         if "error" in row:
             print(f"{row['case']}, {row['task']}, {row['method']}: {row['error']}", file=sys.stderr)
             continue
-        found.setdefault((row["case"], row["task"]), {})[called.get(row["method"], row["method"])] = row
+        found.setdefault((row["case"], row["task"]), {})[row["method"]] = row
     return [entry for entry in found.values() if "model" in entry and "cubic" in entry]
+
+
+def methods_for(modality: str, options: argparse.Namespace) -> list[NetworkMethod]:
+    """The model for a modality under the name ``model``, and its GAN stage, if there is one, under ``gan``."""
+    record = find_model(options.model, modality)
+    partner = find_model(options.gan, modality) if options.gan else perceptual_partner(record)
+    stages = {"model": record, "gan": partner}
+    return [NetworkMethod(name, load_model(stage)) for name, stage in stages.items() if stage is not None]
 
 
 def gain(entry: Entry, who: str, *, over: Sequence[str] = REFERENCES, key: str = "psnr") -> float:
@@ -171,6 +178,34 @@ def parts(groups: Sequence[tuple[Setting, list[Entry]]]) -> str:
     return "\n".join(lines)
 
 
+def consistency(groups: Sequence[tuple[Setting, list[Entry]]]) -> str:
+    """How far what was restored, degraded again, departs from what was acquired: |A(SR) - LR| in % of the range.
+
+    Clean: at most that of cubic. Noisy: at most the larger of cubic's and 1.1 times the noise; far below the noise it
+    would have been copied.
+    """
+    lines = [
+        "| input | who | n | residual, % | allowed at most, % | over it | of the noise |",
+        "|---|---|---:|---:|---:|---:|---|",
+    ]
+    entries = [e for setting, group in groups for e in group if not setting.name.startswith("profile")]
+    for noise in dict.fromkeys(e["model"]["noise"] for e in entries):
+        part = [e for e in entries if e["model"]["noise"] == noise]
+        for who in ("model", "gan"):
+            judged = [e for e in part if who in e]
+            if not judged:
+                continue
+            found = [e[who]["residual_percent"] for e in judged]
+            allowed = [max(e["cubic"]["residual_percent"], 110.0 * noise) for e in judged]
+            over = sum(value > limit for value, limit in zip(found, allowed, strict=True))
+            share = f"{min(found) / noise / 100:.2f} to {max(found) / noise / 100:.2f}" if noise else ""
+            lines.append(
+                f"| {100 * noise:g} % noise | {_called(who)} | {len(judged)} | {spread(found, '{:.2f}')} | "
+                f"{spread(allowed, '{:.2f}')} | {over} | {share} |"
+            )
+    return "\n".join(lines)
+
+
 def pair_table(rows: Sequence[Row], scale_hu: float = 2000.0) -> str:
     """The real pair: root mean square error in HU of every method."""
     lines = ["| method | RMSE, HU | PSNR, dB | SSIM | remark |", "|---|---:|---:|---:|---|"]
@@ -206,12 +241,8 @@ def main() -> None:
     groups: list[tuple[Setting, list[Entry]]] = [(setting, []) for setting in chosen]
     shown = []
     for file in files:
-        modality = "CT" if file.name.startswith("ct") else "MR"
-        record = find_model(options.model, modality)
-        partner = find_model(options.gan, modality) if options.gan else perceptual_partner(record)
-        methods = [network_method(load_model(r.file)) for r in (record, partner) if r is not None]
-        names = [m.name for m in methods]
-        shown += [f"{m.name} ({m.model.record.sha256[:16]})" for m in methods if m.model is not None]
+        methods = methods_for("CT" if file.name.startswith("ct") else "MR", options)
+        shown += [f"{m.model.record.name} ({m.model.record.sha256[:16]})" for m in methods if m.model is not None]
         for setting, entries in groups:
             rows = evaluate(
                 [file],
@@ -226,14 +257,12 @@ def main() -> None:
                 measures="all" if setting is SETTINGS[0] else "ssim",
                 progress=show,
             )
-            entries += entries_of(rows, names[0], names[1] if len(names) > 1 else None)
-    record = find_model(options.model, "CT")
-    partner = find_model(options.gan, "CT") if options.gan else perceptual_partner(record)
+            entries += entries_of(rows)
     pair = evaluate(
         [{HR: str(data_folder() / "train" / PAIR[0]), LR: str(data_folder() / "train" / PAIR[1]), "name": "phantom"}],
         model=None,
         references=("linear", *REFERENCES, "none"),
-        methods=[network_method(load_model(r.file)) for r in (record, partner) if r is not None],
+        methods=methods_for("CT", options),
         out=options.out,
         device=options.device,
         progress=show,
@@ -248,6 +277,8 @@ def main() -> None:
             "that case.",
             bars(groups),
             parts(groups),
+            "Data consistency:",
+            consistency(groups),
             "Real pair: one scan of a head phantom, reconstructed with slices of 5 mm and of 1 mm (not anatomy).",
             pair_table(pair),
             f"{machine()}; {minutes:.1f} minutes",

@@ -1,7 +1,7 @@
 """Finding cases, splitting them by subject, drawing samples."""
 
 from monai_sr.data.dataset import SeededPatchDataset
-from monai_sr.data.pairing import find_pairs, find_photos, find_scans, find_truths, subject_of
+from monai_sr.data.pairing import find_pairs, find_photos, find_scans, find_truths, of_modality, subject_of
 from monai_sr.data.photos import export_photos
 from monai_sr.data.prepare import prepare_cases
 from monai_sr.data.sampling import StepSampler
@@ -18,6 +18,7 @@ __all__ = [
     "find_scans",
     "find_truths",
     "make_split",
+    "of_modality",
     "prepare_cases",
     "split_cases",
     "subject_of",

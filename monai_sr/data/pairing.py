@@ -12,7 +12,7 @@ from monai_sr.io.readwrite import read_volume
 from monai_sr.io.volume import InputError, Modality
 from monai_sr.keys import HR, LR
 
-__all__ = ["Case", "find_pairs", "find_photos", "find_scans", "find_truths", "subject_of"]
+__all__ = ["Case", "find_pairs", "find_photos", "find_scans", "find_truths", "of_modality", "subject_of"]
 
 Case = dict[str, str]
 """``name`` (path below the data folder, with ``/``), ``subject``, and paths under ``HR`` and, for pairs, ``LR``."""
@@ -31,29 +31,28 @@ def subject_of(name: str) -> str:
     return found.group(1) if found else nifti_stem(Path(name))
 
 
-def find_scans(
-    folder: Path, modality: Modality | None = None, affine: Literal["sform", "qform"] | None = None
-) -> list[Case]:
+def find_scans(folder: Path) -> list[Case]:
     """All volumes below a folder, each the truth of one case.
 
     A volume is a NIfTI file, or a folder that holds ``.dcm`` files.
 
-    Args:
-        folder: where they lie.
-        modality: only those of this modality, for which every volume is read; one that cannot be read is kept, for
-            whoever opens it to refuse.
-        affine: for NIfTI files that state two different ones.
-
     Raises:
-        InputError: if the folder does not exist or holds no volume, or none of that modality.
+        InputError: if the folder does not exist or holds no volume.
     """
-    found = [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in _scans(folder).items()]
-    if modality is None:
-        return found
-    fitting = [case for case in found if _modality(case, affine) in (modality, None)]
-    if not fitting:
-        raise InputError(f"{folder} holds {len(found)} volumes and none is {modality}; name another modality or folder")
-    return fitting
+    return [{"name": name, "subject": subject_of(name), HR: str(path)} for name, path in _scans(folder).items()]
+
+
+def of_modality(
+    cases: Iterable[Case], modality: Modality, affine: Literal["sform", "qform"] | None = None
+) -> list[Case]:
+    """The cases whose truth is of a modality; one that cannot be read is kept, for whoever opens it to refuse.
+
+    Args:
+        cases: every one of them is read.
+        modality: ``"CT"`` or ``"MR"``.
+        affine: for NIfTI files that state two different ones.
+    """
+    return [case for case in cases if _modality(case, affine) in (modality, None)]
 
 
 def _modality(case: Case, affine: Literal["sform", "qform"] | None) -> str | None:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from monai.utils import set_determinism
@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from monai_sr.data import Split, find_scans, prepare_cases, split_cases
+from monai_sr.data import Split, find_scans, of_modality, prepare_cases, split_cases
 from monai_sr.data.pairing import Case
 from monai_sr.engines.config import ConfigRefused
 from monai_sr.io.volume import InputError
@@ -104,6 +104,8 @@ class TrainingCases:
         split_file: a split made before; default: drawn by subject.
         validation_fraction: share of subjects that validate, if a split is drawn.
         seed: of a split that is drawn.
+        only: modality of the cases that are used; the split is that of all.
+        affine: for NIfTI files that state two different ones; needed with ``only``, which reads every file.
 
     Raises:
         ConfigRefused: in one sentence, if the folder is missing or empty, or the split does not fit it.
@@ -117,6 +119,8 @@ class TrainingCases:
         split_file: str | Path | None = None,
         validation_fraction: float = 0.15,
         seed: int = 0,
+        only: Literal["CT", "MR"] | None = None,
+        affine: Literal["sform", "qform"] | None = None,
     ) -> None:
         if not dataset_dir:
             raise ConfigRefused("dataset_dir is not given; name the folder with the data: --dataset_dir DIR")
@@ -130,6 +134,10 @@ class TrainingCases:
             )
         except InputError as error:
             raise ConfigRefused(str(error)) from error
+        if only is not None:
+            roles = {role: of_modality(found, only, affine) for role, found in roles.items()}
+            if not roles["train"]:
+                raise ConfigRefused(f"{dataset_dir} holds no {only} to train on; change cases::only, or the split")
         self.roles: dict[str, list[Case]] = roles
         _logger.info("cases: %s", ", ".join(f"{len(found)} {role}" for role, found in roles.items() if found))
 
