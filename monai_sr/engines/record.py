@@ -23,6 +23,7 @@ from monai_sr.degradation import DegradationSampler
 from monai_sr.engines.config import running_config
 from monai_sr.engines.srgan_trainer import SRGanTrainer
 from monai_sr.report import plain
+from monai_sr.transforms import RandContrast, contrast_seen
 
 __all__ = ["RunRecord", "export_weights", "save_state", "trained_range"]
 
@@ -35,6 +36,8 @@ def trained_range(
     sampler: DegradationSampler | None = None,
     body_parts: Mapping[str, Sequence[str]] | None = None,
     profiles: Sequence[str] | None = None,
+    change: RandContrast | None = None,
+    patch: int = 44,
 ) -> dict[str, Any]:
     """Limits of what a model has seen, for the warnings of inference.
 
@@ -44,6 +47,8 @@ def trained_range(
         sampler: of the degradations, if they are simulated.
         body_parts: per modality, the values of DICOM BodyPartExamined that the scans show; None: not known.
         profiles: slice profiles for which the network is good enough; None: all that the sampler draws.
+        change: of the contrast of the patches that are trained on; None: they keep that of the volumes.
+        patch: their size.
 
     Returns:
         JSON-serialisable; ``noise`` is the upper limit as a fraction of the intensity range, the volumes' own included.
@@ -66,10 +71,13 @@ def trained_range(
         found["noise"] = [0.0, float(np.hypot(own, sampler.max_noise))]
     found["contrast"] = {}
     for modality in found["modalities"]:
-        statistics = [case["contrast"] for case in cases if case["modality"] == modality]
+        own_cases = [case for case in cases if case["modality"] == modality]
+        seen = [{name: (value, value) for name, value in case["contrast"].items()} for case in own_cases]
+        if change is not None:
+            seen += [contrast_seen(case, change, patch, seed=seed) for seed, case in enumerate(own_cases)]
         found["contrast"][modality] = {
-            name: [float(min(s[name] for s in statistics)), float(max(s[name] for s in statistics))]
-            for name in statistics[0]
+            name: [float(min(s[name][0] for s in seen if s)), float(max(s[name][1] for s in seen if s))]
+            for name in seen[0]
         }
     return found
 

@@ -1,6 +1,6 @@
 """MONAI dictionary transforms around the parts of this package."""
 
-from monai_sr.transforms.contrast import RandContrast
+from monai_sr.transforms.contrast import RandContrast, contrast_seen
 from monai_sr.transforms.image import LoadGreyImaged, LoadPhotod
 from monai_sr.transforms.intensity import NormalizeScand
 from monai_sr.transforms.load import LoadVolumed
@@ -20,4 +20,5 @@ __all__ = [
     "RandSimulatePatchd",
     "RandSimulateSliced",
     "RestorePaird",
+    "contrast_seen",
 ]

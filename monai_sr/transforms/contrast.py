@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
 from monai.transforms import RandAdjustContrast, RandBiasField, RandHistogramShift, Randomizable
 
-__all__ = ["RandContrast"]
+from monai_sr.intensity import IntensityRange, contrast
+from monai_sr.keys import HR
+
+__all__ = ["RandContrast", "contrast_seen"]
+
+_LEAST_BODY = 0.1  # share of a patch
 
 
 class RandContrast(Randomizable):
@@ -50,3 +59,35 @@ class RandContrast(Randomizable):
             changed = changed.max() + changed.min() - changed
         scale = float(self.R.uniform(1.0 - self.spread, 1.0 + self.spread))
         return scale * changed[0].to(hr.dtype) + zero, None if inverted else floor
+
+
+def contrast_seen(
+    case: Mapping[str, Any], change: RandContrast, patch: int, draws: int = 50, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """The statistics of ``monai_sr.intensity.contrast`` that a network meets in training, which sees patches.
+
+    Args:
+        case: a volume that ``DescribeScand`` has described.
+        change: of the contrast, in training.
+        patch: size of the patches.
+        draws: patches that are looked at.
+        seed: of the draws.
+
+    Returns:
+        1st and 99th percentile of every statistic.
+    """
+    random = np.random.RandomState(seed)
+    change.set_random_state(seed=seed)
+    found: list[dict[str, float]] = []
+    for _ in range(10 * draws):
+        corner = [int(random.randint(max(n - patch, 0) + 1)) for n in case[HR].shape]
+        window = tuple(slice(c, c + patch) for c in corner)
+        inside = np.asarray(case["mask"][window], dtype=bool)
+        if inside.mean() < _LEAST_BODY:
+            continue
+        changed, _ = change(case[HR][window], case["floor"])
+        found.append(contrast(changed.numpy(), inside, IntensityRange(0.0, 1.0)))
+        if len(found) == draws:
+            break
+    names = found[0] if found else ()
+    return {name: tuple(np.percentile([f[name] for f in found], (1, 99)).tolist()) for name in names}

@@ -15,6 +15,7 @@ from monai_sr.degradation import DegradationSampler
 from monai_sr.engines import RunRecord, SRGanTrainer, export_weights, trained_range
 from monai_sr.inference import load_model, super_resolve
 from monai_sr.networks import UNetGenerator
+from monai_sr.transforms import RandContrast
 
 
 @pytest.fixture
@@ -94,6 +95,19 @@ def test_trained_range_spans_all_cases(phantom_cases: list[dict[str, Any]]) -> N
         for name, (low, high) in seen["contrast"][case["modality"]].items():
             assert low <= case["contrast"][name] <= high
     assert (seen["modalities"], seen["body_parts"]) == (["CT", "MR"], {"MR": ["BRAIN", "HEAD"]})
+
+
+def test_trained_range_knows_that_contrasts_were_changed(phantom_cases: list[dict[str, Any]]) -> None:
+    """A network trained on changed contrasts has seen more than the volumes show, and can be used on more."""
+    plain = trained_range(phantom_cases, DegradationSampler(), patch=20)["contrast"]
+    wide = trained_range(phantom_cases, DegradationSampler(), change=RandContrast(), patch=20)["contrast"]
+    for modality in ("CT", "MR"):
+        for name in ("median", "spread"):
+            assert wide[modality][name][0] <= plain[modality][name][0]
+            assert wide[modality][name][1] >= plain[modality][name][1]
+        assert np.diff(wide[modality]["spread"]) > np.diff(plain[modality]["spread"]) + 0.1
+    again = trained_range(phantom_cases, DegradationSampler(), change=RandContrast(), patch=20)["contrast"]
+    assert again == wide
 
 
 def test_trained_range_of_real_pairs_is_measured() -> None:

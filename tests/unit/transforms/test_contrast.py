@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_sr.transforms import RandContrast
+from monai_sr.keys import HR
+from monai_sr.transforms import RandContrast, contrast_seen
 
 
 def patch() -> torch.Tensor:
@@ -52,3 +53,15 @@ def test_what_multiplies_leaves_the_scanners_zero_where_it_is() -> None:
         assert floor == -0.25
         torch.testing.assert_close(changed, at_zero)
     assert RandContrast(invert=1.0)(patch(), None)[1] is None
+
+
+def test_what_is_seen_is_measured_on_patches_that_hold_body() -> None:
+    hr = torch.zeros(40, 40, 40)
+    hr[20:] = 0.5
+    hr[30:] = 0.7
+    case = {HR: hr, "mask": hr > 0, "floor": 0.0}
+    still = RandContrast(warp=0.0, invert=0.0, bias=0.0, spread=0.0)
+    seen = contrast_seen(case, still, patch=12)
+    assert seen["median"] == pytest.approx((0.5, 0.7), abs=1e-6)
+    assert seen["spread"] == pytest.approx((0.0, 0.2), abs=1e-6)
+    assert contrast_seen({**case, "mask": hr > 1}, still, patch=12) == {}, "no patch holds any"
