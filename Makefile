@@ -7,6 +7,10 @@
 PYTHON ?= python3
 VENV   ?= .venv
 OUT    ?= demo_output
+# of make train-release
+DATA    ?= ../shared/data/train
+RELEASE ?= runs/release
+SIZES   ?= fast best
 
 # torch is named in the same pip command as the package: if pip may choose, a later dependency can replace it by the
 # newest build. On Linux the package index has the CUDA build (some GB). For the small CPU build:
@@ -19,10 +23,10 @@ RUN  := $(VENV)/.run-installed
 DEV  := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs wheel clean
+.PHONY: help demo test check format train-release docs wheel clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
 	@echo
 	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) OUT=$(OUT) TORCH='$(TORCH)'"
 
@@ -50,6 +54,19 @@ lint: $(DEV)
 format: $(DEV)  ## put all files into the project's layout
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+# Every call continues what an earlier one left, and ends at once where it was finished.
+train-release: $(RUN)  ## train the shipped weights again, into RELEASE, from the volumes in DATA; can be stopped and called again
+	@set -e; for size in $(SIZES); do \
+	  train="$(PY) -m monai_sr train --data $(DATA) --model $$size --run release"; \
+	  $$train -o $(RELEASE)/$$size; \
+	  for modality in mr ct; do \
+	    one="--config configs/run/release_$$modality.yaml"; \
+	    $$train $$one --init $(RELEASE)/$$size/model.pt -o $(RELEASE)/$${size}_$$modality; \
+	    $$train $$one --config configs/run/release_gan.yaml --init $(RELEASE)/$${size}_$$modality/model.pt \
+	      -o $(RELEASE)/$${size}_$${modality}_gan; \
+	  done; \
+	done
 
 docs: $(DEV)  ## the pages of docs/ as a site in build/docs
 	$(PIP) -e '.[docs]'

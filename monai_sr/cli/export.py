@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,6 +34,9 @@ def export(
     size: Annotated[
         Literal["fast", "best"] | None, typer.Option(help="With --name: what --model fast or --model best finds.")
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store the weights as float16: half the file, still computed in float32.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an exported model.")] = False,
 ) -> None:
     """Export a model: weights-only state dict, record (network, trained range, sha256), TorchScript if asked for.
@@ -43,10 +47,30 @@ def export(
     loaded = prepare(model, "cpu")
     if isinstance(loaded, str):
         raise typer.BadParameter("none is no model", param_hint="NAME|PATH")
-    if name is not None:
-        typer.echo(f"wrote    {_into_bundle(loaded.record, out, name, size or '', overwrite, beside)}")
-        return
-    record, weights = loaded.record, out / "model.pt"
+    with tempfile.TemporaryDirectory() as folder:
+        record = _halved(loaded.record, Path(folder) / "model.pt") if half else loaded.record
+        if name is not None:
+            written = [_into_bundle(record, out, name, size or "", overwrite, beside)]
+        else:
+            written = _alone(record, out, overwrite)
+            written += [_torchscript(record, written[0])] if torchscript else []
+    for file in written:
+        typer.echo(f"wrote    {file}")
+
+
+def _halved(record: ModelRecord, file: Path) -> ModelRecord:
+    from monai_sr.inference.model import in_half_precision
+
+    try:
+        return in_half_precision(record, file)
+    except ModelError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(ExitCode.CASES) from None
+
+
+def _alone(record: ModelRecord, out: Path, overwrite: bool) -> list[Path]:
+    """``model.pt`` and its record, by themselves in a folder."""
+    weights = out / "model.pt"
     try:
         with atomic_path(weights, overwrite=overwrite) as temporary:
             shutil.copyfile(record.file, temporary)
@@ -54,12 +78,7 @@ def export(
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(ExitCode.CASES) from None
     entry = record.as_json()
-    write_record(weights, {**entry.pop("extra"), **entry})
-    written = [weights, weights.with_suffix(".json")]
-    if torchscript:
-        written.append(_torchscript(record, weights))
-    for file in written:
-        typer.echo(f"wrote    {file}")
+    return [weights, write_record(weights, {**entry.pop("extra"), **entry})]
 
 
 def _into_bundle(record: ModelRecord, root: Path, name: str, size: str, overwrite: bool, beside: bool) -> Path:

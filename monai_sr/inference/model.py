@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "DeviceError",
     "SRModel",
     "build_network",
+    "in_half_precision",
     "load_model",
     "load_perceptual",
     "select_device",
@@ -111,6 +112,29 @@ def load_model(name: str | Path | ModelRecord = "default") -> SRModel:
     if not all(torch.isfinite(value).all() for value in network.state_dict().values()):
         raise ModelError(f"{record.file.name} holds weights that are not finite; train again")
     return SRModel(channels_last(network.eval()), record)
+
+
+def in_half_precision(record: ModelRecord, file: Path) -> ModelRecord:
+    """A model with its weights stored as float16: half the size, and computed in float32 like any other.
+
+    Args:
+        record: of the model.
+        file: where the weights are written.
+
+    Returns:
+        The record of the new file.
+
+    Raises:
+        ModelError: if a weight is too large for float16 (65504).
+    """
+    state = load_model(record).network.state_dict()
+    half = {name: v.contiguous().half() if v.is_floating_point() else v for name, v in state.items()}
+    if not all(torch.isfinite(value).all() for value in half.values()):
+        raise ModelError(
+            f"{record.file.name} holds weights beyond 65504, which float16 cannot; export it without --half"
+        )
+    torch.save(half, file)
+    return replace(record, file=file, sha256=sha256(file))
 
 
 def load_perceptual(model: SRModel) -> SRModel | None:

@@ -44,6 +44,33 @@ def test_the_exported_folder_is_the_same_model(run, trained, tmp_path):
     np.testing.assert_array_equal(results[0].volume.array, results[1].volume.array)
 
 
+def test_half_precision_is_half_the_file_and_the_same_volume(run, tmp_path):
+    torch.manual_seed(1)
+    network = UNetGenerator(channels=(16, 16), blocks=(1, 1))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    wide = {"modalities": ["MR"], "factor": [1.1, 6], "width": [0.5, 2], "noise": [0, 1], "contrast": {"MR": {}}}
+    entry = {"network": {**NETWORK, "channels": [16, 16]}, "stage": "l1", "trained_range": wide}
+    write_record(tmp_path / "model.pt", entry)
+    ended = run("export", tmp_path, "-o", tmp_path / "half", "--half")
+    assert ended.code == 0, ended.err
+    whole, half = find_model(tmp_path), find_model(tmp_path / "half")
+    assert half.file.stat().st_size < 0.6 * whole.file.stat().st_size
+    assert next(load_model(half).network.parameters()).dtype == torch.float32
+    thick = phantom.ellipsoids((24, 24, 12), (1.0, 1.0, 3.0), modality="MR")
+    results = [super_resolve(thick, model=p, device="cpu").volume.array for p in (tmp_path, tmp_path / "half")]
+    assert not np.array_equal(*results)
+    np.testing.assert_allclose(*results, atol=1e-3 * float(np.ptp(thick.array)))
+    for parameter in network.parameters():
+        parameter.data.fill_(1e5)
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    write_record(tmp_path / "model.pt", entry)
+    ended = run("export", tmp_path, "-o", tmp_path / "too_large", "--half")
+    assert ended.code == 3
+    assert "weights beyond 65504" in ended.err
+
+
 @pytest.mark.parametrize("shape", [(32, 32, 32), (40, 24, 52)])
 def test_torchscript_gives_the_same_at_any_size(run, trained, tmp_path, shape):
     ended = run("export", trained, "-o", tmp_path, "--torchscript")
