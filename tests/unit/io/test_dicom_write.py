@@ -19,7 +19,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEGLSNearLossless, generate_uid
+from pydicom.uid import UID, JPEGLSNearLossless, generate_uid
 
 from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io import dicom_write
@@ -555,10 +555,10 @@ class TestRefused:
         before = sorted(tmp_path.iterdir())
         save, calls = dicom_write.save_dataset, itertools.count()
 
-        def failing(dataset: Dataset, path: Path) -> None:
+        def failing(dataset: Dataset, path: Path, syntax: UID) -> None:
             if next(calls) == 5:
                 raise OSError(28, "No space left on device")
-            save(dataset, path)
+            save(dataset, path, syntax)
 
         monkeypatch.setattr(dicom_write, "save_dataset", failing)
         with pytest.raises(OSError, match="No space"):
