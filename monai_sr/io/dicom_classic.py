@@ -56,9 +56,15 @@ def classic_header(headers: Sequence[Dataset], frame: int | None, modality: Moda
         _from_functional_groups(first, frame, modality, out)
     for tag in EMPTY[modality] - set(out.keys()):
         out.add_new(tag, dictionary_VR(tag), None)
-    if not any(has_value(out, name) for name in ("BodyPartExamined", "AnatomicRegionSequence", "Laterality")):
+    if not any(has_value(out, name) for name in ("BodyPartExamined", "Laterality")) and not _unpaired(out):
         out.Laterality = None  # unknown part of the body: it could be one of a pair
     return out
+
+
+def _unpaired(out: Dataset) -> bool:
+    """Whether the region is named by a code of a known scheme; without a side beside it, it has none."""
+    region = first_item(out, "AnatomicRegionSequence") or Dataset()
+    return strings(region, "CodingSchemeDesignator") in (("SCT",), ("SRT",), ("SNM3",))
 
 
 def _verbatim_tags(header: Dataset) -> Iterator[BaseTag]:

@@ -35,6 +35,7 @@ class DicomOptions:
             and ``{version}`` are parts of it.
         series_number: by default the source's, times 100, plus one.
         research: whether ContentQualification says ``RESEARCH``.
+        maps: whether the maps of a result become Parametric Maps in the study, instead of NIfTI files beside it.
         synthetic_data: what SyntheticData says; None: it is left out (docs/decisions/0009).
 
     Raises:
@@ -47,6 +48,7 @@ class DicomOptions:
     series_number: int | None = None
     research: bool = True
     synthetic_data: bool | None = None
+    maps: bool = False
 
     def __post_init__(self) -> None:
         if self.compress not in get_args(Compression):
