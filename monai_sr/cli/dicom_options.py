@@ -28,7 +28,8 @@ NewUidsOption = Annotated[
     bool,
     typer.Option(
         "--new-uids",
-        help="DICOM results: random UIDs. Default: from source, model and parameters, so that a repeated run is the same series.",
+        help="DICOM results: random UIDs. Default: they follow from source, model and parameters, so that a repeated "
+        "run is the same series.",
     ),
 ]
 CompressOption = Annotated[
@@ -39,8 +40,8 @@ SeriesDescriptionOption = Annotated[
     str | None,
     typer.Option(
         metavar="TEMPLATE",
-        help="DICOM results: may hold {source}, {tag}, {factor}, {scale}, {model}, {version}. Default: '{source} {tag}', which gives "
-        "'T1 axial [AI SR x3]'.",
+        help="DICOM results: may hold {source}, {tag}, {factor}, {scale}, {model}, {version}. Default: "
+        "'{source} {tag}', which gives 'T1 axial [AI SR x3]'.",
     ),
 ]
 SeriesNumberOption = Annotated[

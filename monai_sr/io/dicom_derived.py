@@ -9,13 +9,15 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
 from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io.dicom_classic import classic_header
 from monai_sr.io.dicom_headers import first_item, has_value, numbers, strings, whole_number
-from monai_sr.io.dicom_options import LARGEST_SERIES_NUMBER, DicomOptions, in_character_set, series_description
+from monai_sr.io.dicom_options import LARGEST_SERIES_NUMBER, DicomOptions, encoded, series_description
 from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.dicom_values import Encoding, decimal
 from monai_sr.io.dicom_window import window_of
@@ -111,7 +113,7 @@ def series_header(
         out.FrameOfReferenceUID = generate_uid(entropy_srcs=[series, "frame of reference"])
     number = options.series_number
     out.SeriesNumber = _series_number(whole_number(source.headers[0], "SeriesNumber")) if number is None else number
-    out.SeriesDescription = _description(source.headers[0], derivation, options)
+    _describe(out, source.headers[0], derivation, options)
     if options.research:
         out.ContentQualification = "RESEARCH"
     if options.synthetic_data is not None:
@@ -125,15 +127,18 @@ def series_header(
     return out
 
 
-def _description(header: Dataset, derivation: Derivation, options: DicomOptions) -> str:
+def _describe(out: Dataset, header: Dataset, derivation: Derivation, options: DicomOptions) -> None:
     character_set = strings(header, "SpecificCharacterSet")
-    source = " ".join(strings(header, "SeriesDescription"))
-    if not in_character_set(options.series_description, character_set):
+    if encoded(options.series_description, character_set) is None:
         raise InputError(
             f"the series description cannot be written in the character set of the source "
             f"({'/'.join(character_set) or 'ASCII'}); use plain letters"
         )
-    return series_description(options.series_description, source, derivation.parts)
+    for source in (" ".join(strings(header, "SeriesDescription")), ""):  # broken text is not passed on
+        text = series_description(options.series_description, source, derivation.parts)
+        if (written := encoded(text, character_set)) is not None:
+            out[Tag("SeriesDescription")] = DataElement(Tag("SeriesDescription"), "LO", written)
+            return
 
 
 def _series_number(number: int | None) -> int:

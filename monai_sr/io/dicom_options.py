@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -9,9 +10,10 @@ from typing import Literal, get_args
 from pydicom.charset import convert_encodings, decode_bytes, encode_string
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
+from monai_sr.io.dicom_headers import quiet
 from monai_sr.io.volume import InputError
 
-__all__ = ["DESCRIPTION_FIELDS", "Compression", "DicomOptions", "in_character_set", "series_description"]
+__all__ = ["DESCRIPTION_FIELDS", "Compression", "DicomOptions", "encoded", "series_description"]
 
 Compression = Literal["none", "jpegls", "rle"]
 
@@ -91,14 +93,21 @@ def series_description(template: str, source: str, parts: dict[str, str]) -> str
     return " ".join(template.format(**filled).split())[:DESCRIPTION_LENGTH].strip()
 
 
-def in_character_set(text: str, character_set: tuple[str, ...]) -> bool:
-    """Whether a text can be written with a SpecificCharacterSet (no value: ASCII)."""
-    if text.isascii():
-        return True
-    if not any(character_set):
-        return False
-    encodings = convert_encodings(list(character_set))
-    try:
-        return bool(decode_bytes(encode_string(text, encodings), encodings, set()) == text)
-    except (UnicodeError, ValueError, LookupError):
-        return False
+def encoded(text: str, character_set: tuple[str, ...]) -> bytes | None:
+    """The bytes of a text in a SpecificCharacterSet (no value: ASCII), None where it cannot hold the text.
+
+    Letters of other scripts and plain ones are encoded apart where pydicom does not take them together: it knows
+    half-width katakana alone (ISO_IR 13).
+    """
+    with quiet():
+        encodings = convert_encodings(list(character_set) or [""])
+        if encodings[0] == "iso8859" and all(ord(letter) < 0x100 for letter in text):
+            encodings[0] = "ascii"  # the default repertoire, for which pydicom takes Latin-1
+        for pieces in ([text], re.findall(r"[\x00-\x7f]+|[^\x00-\x7f]+", text)):
+            try:
+                found = b"".join(encode_string(piece, encodings) for piece in pieces)
+                if decode_bytes(found, encodings, set()) == text:
+                    return found
+            except (UnicodeError, ValueError, LookupError):
+                continue
+    return None
