@@ -16,6 +16,7 @@ from monai_sr.io import Case, InputError, Volume, find_cases
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRResult
+    from monai_sr.io.dicom_options import DicomOptions
     from monai_sr.report.results import OutputFormat
 
 __all__ = ["Batch", "Progress", "gather_cases"]
@@ -59,6 +60,8 @@ class Batch:
         format: file format of the results.
         overwrite: whether results that exist are replaced.
         report: whether every case gets a page to look at.
+        dicom: how derived series are written.
+        patient: whether the JSON beside a NIfTI file from DICOM says whose scan it is.
         options: what the user asked for, for ``run.json``.
         debug: show tracebacks on standard error.
     """
@@ -69,6 +72,8 @@ class Batch:
     format: OutputFormat = "same"
     overwrite: bool = False
     report: bool = False
+    dicom: DicomOptions | None = None
+    patient: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     debug: bool = False
 
@@ -119,7 +124,16 @@ class Batch:
         self._stage(case.name, "write", 0.0)
         facts = {"options": self.options, "seconds": {"read": read}}
         with case_folder(folder, case.name, overwrite=self.overwrite) as staging:
-            outputs = write_results(result, staging, case.name, format=self.format, facts=facts, report=self.report)
+            outputs = write_results(
+                result,
+                staging,
+                case.name,
+                format=self.format,
+                facts=facts,
+                report=self.report,
+                dicom=self.dicom,
+                patient=self.patient,
+            )
         self.console.emit(
             "done",
             case=case.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +10,17 @@ import typer
 
 from monai_sr.cli.batch import Batch, Progress, gather_cases
 from monai_sr.cli.console import Console, choose_console, silence_libraries
+from monai_sr.cli.dicom_options import (
+    CompressOption,
+    MapsOption,
+    NewUidsOption,
+    PatientOption,
+    QualificationOption,
+    SeriesDescriptionOption,
+    SeriesNumberOption,
+    SyntheticOption,
+    dicom_options,
+)
 from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.photo_options import photo_options
@@ -18,6 +29,7 @@ from monai_sr.io import Volume
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRModel, SRResult
+    from monai_sr.io.dicom_options import DicomOptions
 
 __all__ = ["prepare", "run_upscale", "upscale"]
 
@@ -91,6 +103,14 @@ def upscale(
     report: Annotated[
         bool, typer.Option("--report", help="Also write report.html: before and after, what was added, all facts.")
     ] = False,
+    new_uids: NewUidsOption = False,
+    dicom_compress: CompressOption = "none",
+    series_description: SeriesDescriptionOption = None,
+    series_number: SeriesNumberOption = None,
+    content_qualification: QualificationOption = "research",
+    synthetic_data: SyntheticOption = None,
+    dicom_maps: MapsOption = False,
+    sidecar_patient: PatientOption = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     device: DeviceOption = "auto",
     tile: Annotated[
@@ -120,10 +140,22 @@ def upscale(
         "tile": tile,
         "fidelity": fidelity,
         "ensemble": int(ensemble),
-        "maps": maps,
+        "maps": maps or dicom_maps,
     }
-    if model == "none" and (maps or fidelity != 1.0 or ensemble != "1"):
+    if model == "none" and (maps or dicom_maps or fidelity != 1.0 or ensemble != "1"):
         raise typer.BadParameter("--fidelity, --ensemble and --maps are of a network; --model none has none")
+    dicom = dicom_options(
+        format,
+        {
+            "new_uids": new_uids,
+            "compress": dicom_compress,
+            "series_description": series_description,
+            "series_number": series_number,
+            "research": content_qualification == "research",
+            "synthetic_data": None if synthetic_data is None else synthetic_data == "yes",
+            "maps": dicom_maps,
+        },
+    )
     if not debug:
         silence_libraries()
     console = choose_console(quiet=quiet, as_json=as_json)
@@ -138,6 +170,8 @@ def upscale(
             affine=affine,
             format=format,
             report=report,
+            dicom=dicom,
+            patient=sidecar_patient,
             overwrite=overwrite,
             debug=debug,
         )
@@ -155,6 +189,8 @@ def run_upscale(
     affine: Literal["sform", "qform"] | None = None,
     format: Literal["same", "nifti", "dicom"] = "same",
     report: bool = False,
+    dicom: DicomOptions | None = None,
+    patient: bool = False,
     overwrite: bool = False,
     debug: bool = False,
 ) -> ExitCode:
@@ -170,6 +206,8 @@ def run_upscale(
         affine: which affine of a NIfTI file holds where it states two.
         format: file format of the results.
         report: whether every case gets ``report.html``.
+        dicom: how derived series are written.
+        patient: whether the JSON beside a NIfTI file from DICOM says whose scan it is.
         overwrite: whether results that exist are replaced.
         debug: show tracebacks.
     """
@@ -209,7 +247,12 @@ def run_upscale(
         format=format,
         overwrite=overwrite,
         report=report,
-        options={"model": model, "device": device, "affine": affine, "format": format, **options},
+        dicom=dicom,
+        patient=patient,
+        options={
+            **{"model": model, "device": device, "affine": affine, "format": format, **options},
+            **({} if dicom is None else {"dicom": asdict(dicom)}),
+        },
         debug=debug,
     )
     return batch.run(cases)

@@ -56,9 +56,15 @@ def classic_header(headers: Sequence[Dataset], frame: int | None, modality: Moda
         _from_functional_groups(first, frame, modality, out)
     for tag in EMPTY[modality] - set(out.keys()):
         out.add_new(tag, dictionary_VR(tag), None)
-    if "BodyPartExamined" not in out and "AnatomicRegionSequence" not in out and "Laterality" not in out:
+    if not any(has_value(out, name) for name in ("BodyPartExamined", "Laterality")) and not _unpaired(out):
         out.Laterality = None  # unknown part of the body: it could be one of a pair
     return out
+
+
+def _unpaired(out: Dataset) -> bool:
+    """Whether the region is named by a code of a known scheme; without a side beside it, it has none."""
+    region = first_item(out, "AnatomicRegionSequence") or Dataset()
+    return strings(region, "CodingSchemeDesignator") in (("SCT",), ("SRT",), ("SNM3",))
 
 
 def _verbatim_tags(header: Dataset) -> Iterator[BaseTag]:
@@ -196,6 +202,10 @@ def _set_scanning_sequence(header: Dataset, modifier: Dataset, out: Dataset) -> 
     pulses = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["SE", "GR"]}.get(
         "".join(strings(header, "EchoPulseSequence"))
     )
+    if pulses is None and "ScanningSequence" not in out:
+        out.ScanningSequence = "RM"  # must have a value; "research mode" names no technique that the source does not
+        if "SequenceVariant" not in out:
+            out.SequenceVariant = "NONE"
     if pulses and "ScanningSequence" not in out:
         planar = ["EP"] if strings(header, "EchoPlanarPulseSequence") == ("YES",) else []
         inversion = ["IR"] if strings(modifier, "InversionRecovery") == ("YES",) else []

@@ -8,25 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
+import numpy.typing as npt
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
-from monai_sr.geometry import LPS_TO_RAS
+from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io.dicom_classic import classic_header
-from monai_sr.io.dicom_headers import first_item, numbers, strings, whole_number
+from monai_sr.io.dicom_headers import first_item, has_value, numbers, strings, whole_number
+from monai_sr.io.dicom_options import LARGEST_SERIES_NUMBER, DicomOptions, encoded, series_description
 from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.dicom_values import Encoding, decimal
-from monai_sr.io.volume import Modality, Volume
+from monai_sr.io.dicom_window import window_of
+from monai_sr.io.volume import InputError, Modality, Volume
 
-__all__ = ["CLASSIC_CLASS", "DIRECTION_TOLERANCE", "Derivation", "coded", "series_header"]
+__all__ = ["CLASSIC_CLASS", "DIRECTION_TOLERANCE", "Derivation", "coded", "series_header", "slice_normal"]
 
 CLASSIC_CLASS: dict[Modality, str] = {"CT": "1.2.840.10008.5.1.4.1.1.2", "MR": "1.2.840.10008.5.1.4.1.1.4"}
 MANUFACTURER = "monai_sr project"
 # Value 3 of ImageType where the source has none that a classic object may carry.
 PLAIN_KIND: dict[Modality, str] = {"CT": "AXIAL", "MR": "OTHER"}
-DESCRIPTION_LENGTH = 64
 LONGEST_TEXT = 1024
-LARGEST_SERIES_NUMBER = 2**31 - 1
 # Directions may differ from the source's by rounding only, or written cosines would not be the source's.
 DIRECTION_TOLERANCE = 1e-6
 # A resampled axis differs in spacing by more than this share.
@@ -42,8 +45,8 @@ class Derivation:
         version: version of monai_sr.
         model_name: name of the network, None when only interpolation and data consistency were used.
         model_sha256: SHA-256 of its weights.
-        parameters: anything else that decides the values, as text; two runs with different parameters are different
-            series even if their values agree.
+        parameters: everything else that decides the values, as text: with source and model it decides the UIDs. None:
+            not known, so the values themselves decide.
         created: date and time to state; now, if None.
     """
 
@@ -51,14 +54,29 @@ class Derivation:
     version: str
     model_name: str | None = None
     model_sha256: str | None = None
-    parameters: str = ""
+    parameters: str | None = None
     created: datetime | None = None
 
     @property
     def tag(self) -> str:
         """What the series description ends in: ``[AI SR x3]``, or ``[resampled x3]`` where no network was used."""
-        factor = (self.scale.split() or [""])[0]
-        return f"[{'AI SR' if self.model_name else 'resampled'} {factor}]".replace(" ]", "]")
+        return f"[{'AI SR' if self.model_name else 'resampled'} {self.factor}]".replace(" ]", "]")
+
+    @property
+    def factor(self) -> str:
+        """The first factor, such as ``x3``."""
+        return (self.scale.split() or [""])[0]
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What a template for the series description may hold, but for the source's own description."""
+        return {
+            "tag": self.tag,
+            "factor": self.factor,
+            "scale": self.scale,
+            "model": self.model_name or "no network",
+            "version": self.version,
+        }
 
     def sentence(self, thickness_mm: float | None) -> str:
         """The derivation in words, for DerivationDescription."""
@@ -71,8 +89,14 @@ class Derivation:
         )
 
 
-def series_header(volume: Volume, source: DicomSource, derivation: Derivation, encoding: Encoding) -> Dataset:
-    """Everything that is the same in all slices."""
+def series_header(
+    volume: Volume, source: DicomSource, derivation: Derivation, encoding: Encoding, options: DicomOptions
+) -> Dataset:
+    """Everything that is the same in all slices.
+
+    Raises:
+        InputError: if the character set of the source cannot hold the series description that was asked for.
+    """
     assert volume.modality is not None  # checked by the caller
     middle = source.slices[len(source.slices) // 2]
     reference = source.headers[middle.header]
@@ -87,20 +111,34 @@ def series_header(volume: Volume, source: DicomSource, derivation: Derivation, e
         out.StudyInstanceUID = generate_uid(entropy_srcs=[series, "study"])
     if not strings(out, "FrameOfReferenceUID"):
         out.FrameOfReferenceUID = generate_uid(entropy_srcs=[series, "frame of reference"])
-    out.SeriesNumber = _series_number(whole_number(source.headers[0], "SeriesNumber"))
-    described = " ".join(strings(source.headers[0], "SeriesDescription"))
-    out.SeriesDescription = f"{described[: DESCRIPTION_LENGTH - len(derivation.tag) - 1]} {derivation.tag}".strip()
-    out.ContentQualification = "RESEARCH"
+    number = options.series_number
+    out.SeriesNumber = _series_number(whole_number(source.headers[0], "SeriesNumber")) if number is None else number
+    _describe(out, source.headers[0], derivation, options)
+    if options.research:
+        out.ContentQualification = "RESEARCH"
+    if options.synthetic_data is not None:
+        out.SyntheticData = "YES" if options.synthetic_data else "NO"
     _set_moment(out, derivation)
     _set_derivation(out, reference, derivation, source.thickness_mm)
     _set_grid(out, source, volume)
     _set_pixel_module(out, reference, volume, encoding)
     _set_window(out, reference, middle.frame)
-    if source.lossy is not None:
-        out.LossyImageCompression = "01"
-        out.LossyImageCompressionRatio = decimal(source.lossy[0])
-        out.LossyImageCompressionMethod = source.lossy[1]
+    _set_lossy(out, source)
     return out
+
+
+def _describe(out: Dataset, header: Dataset, derivation: Derivation, options: DicomOptions) -> None:
+    character_set = strings(header, "SpecificCharacterSet")
+    if encoded(options.series_description, character_set) is None:
+        raise InputError(
+            f"the series description cannot be written in the character set of the source "
+            f"({'/'.join(character_set) or 'ASCII'}); use plain letters"
+        )
+    for source in (" ".join(strings(header, "SeriesDescription")), ""):  # broken text is not passed on
+        text = series_description(options.series_description, source, derivation.parts)
+        if (written := encoded(text, character_set)) is not None:
+            out[Tag("SeriesDescription")] = DataElement(Tag("SeriesDescription"), "LO", written)
+            return
 
 
 def _series_number(number: int | None) -> int:
@@ -156,21 +194,28 @@ def coded(value: str, meaning: str) -> Dataset:
 
 
 def _set_grid(out: Dataset, source: DicomSource, volume: Volume) -> None:
-    """Pixel grid and slice width.
+    """Pixel grid and slice width; distances between slices are measured along the normal, also where they are tilted.
 
     SliceThickness is the nominal width of a slice: where the slice axis was resampled, the width of the new voxel,
     since that is what was reconstructed; otherwise still the acquired width.
     """
-    spacing, acquired = volume.geometry.spacing, source.geometry.spacing
+    spacing = volume.geometry.spacing
+    step, acquired = (abs(float(g.affine[:3, 2] @ slice_normal(g))) for g in (volume.geometry, source.geometry))
     columns, rows, _ = volume.geometry.shape
     out.Rows, out.Columns = rows, columns
     out.PixelSpacing = [decimal(spacing[1]), decimal(spacing[0])]
-    resampled = abs(spacing[2] / acquired[2] - 1) > SAME_SPACING
-    thickness = spacing[2] if resampled else source.thickness_mm
+    resampled = abs(step / acquired - 1) > SAME_SPACING
+    thickness = step if resampled else source.thickness_mm
     out.SliceThickness = None if thickness is None else decimal(thickness)
     if volume.modality == "MR":  # CT Image has no such attribute
-        out.SpacingBetweenSlices = decimal(spacing[2])
+        out.SpacingBetweenSlices = decimal(step)
     out.ImageOrientationPatient = _orientation(source)
+
+
+def slice_normal(geometry: VolumeGeometry) -> npt.NDArray[np.float64]:
+    """Unit vector across rows and columns, RAS; not the step between slices where the gantry was tilted."""
+    normal: npt.NDArray[np.float64] = np.cross(geometry.directions[:, 0], geometry.directions[:, 1])
+    return normal / np.linalg.norm(normal)
 
 
 def _orientation(source: DicomSource) -> list[str]:
@@ -201,28 +246,35 @@ def _set_pixel_module(out: Dataset, reference: Dataset, volume: Volume, encoding
 
 
 def _set_window(out: Dataset, reference: Dataset, frame: int | None) -> None:
-    """The window of the middle slice for all slices: values keep their scale, so it holds."""
-    place = reference
-    if frame is not None:
-        own = (reference.get("PerFrameFunctionalGroupsSequence") or [])[frame]
-        shared = first_item(reference, "SharedFunctionalGroupsSequence")
-        place = first_item(own, "FrameVOILUTSequence") or first_item(shared, "FrameVOILUTSequence") or reference
-    try:
-        centres, widths = (_listed(place, keyword) for keyword in ("WindowCenter", "WindowWidth"))
-    except Exception:  # no numbers
+    """The window of the middle slice for all slices."""
+    window = window_of(reference, frame)
+    if window is None:
         return
-    if not centres or len(centres) != len(widths) or min(widths) < 1 or not np.isfinite([*centres, *widths]).all():
-        return
-    out.WindowCenter, out.WindowWidth = [decimal(v) for v in centres], [decimal(v) for v in widths]
-    explained = strings(place, "WindowCenterWidthExplanation")
-    if len(explained) == len(centres):
-        out.WindowCenterWidthExplanation = list(explained)
-    if function := strings(place, "VOILUTFunction"):
-        out.VOILUTFunction = function[0]
+    out.WindowCenter, out.WindowWidth = ([decimal(v) for v in values] for values in (window.centres, window.widths))
+    if window.explanations:
+        out.WindowCenterWidthExplanation = list(window.explanations)
+    if window.function is not None:
+        out.VOILUTFunction = window.function
 
 
-def _listed(dataset: Dataset, keyword: str) -> list[float]:
-    value = dataset.get(keyword)
-    if value is None or value == "":
-        return []
-    return [float(v) for v in (value if hasattr(value, "__iter__") and not isinstance(value, str) else [value])]
+def _set_lossy(out: Dataset, source: DicomSource) -> None:
+    """Once lossy, always lossy: one slice that lost something is enough, and the largest ratio is stated."""
+    lossy = [header for header in source.headers if strings(header, "LossyImageCompression") == ("01",)]
+    if lossy:
+        worst = max(lossy, key=lambda header: _largest(header, "LossyImageCompressionRatio"))
+        out.LossyImageCompression = "01"
+        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+            if has_value(worst, keyword):
+                out[keyword] = copy.deepcopy(worst[keyword])
+    elif source.lossy is not None:
+        out.LossyImageCompression = "01"
+        out.LossyImageCompressionRatio = decimal(source.lossy[0])
+        out.LossyImageCompressionMethod = source.lossy[1]
+
+
+def _largest(header: Dataset, keyword: str) -> float:
+    values = []
+    for text in strings(header, keyword):
+        with contextlib.suppress(ValueError):
+            values.append(float(text))
+    return max(values, default=0.0)

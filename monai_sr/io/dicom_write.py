@@ -1,7 +1,7 @@
 """Write a super-resolved volume as a derived CT or MR series, in the study and frame of reference of its source.
 
-Same SOP class as the source (Enhanced becomes classic), new UIDs, Explicit VR Little Endian. Written with pydicom,
-element by element: what this module cannot vouch for is left out.
+Same SOP class as the source (Enhanced becomes classic), new UIDs, plain or compressed without loss. Written with
+pydicom, element by element: what this module cannot vouch for is left out.
 """
 
 from __future__ import annotations
@@ -12,35 +12,47 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io.atomic import atomic_folder
-from monai_sr.io.dicom_derived import DIRECTION_TOLERANCE, Derivation, coded, series_header
-from monai_sr.io.dicom_headers import quiet, strings, whole_number
+from monai_sr.io.dicom_derived import DIRECTION_TOLERANCE, Derivation, coded, series_header, slice_normal
+from monai_sr.io.dicom_frames import modality_of
+from monai_sr.io.dicom_headers import Instance, quiet, strings, whole_number
+from monai_sr.io.dicom_options import DicomOptions
 from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.dicom_values import Pixels, choose_encoding, decimal
 from monai_sr.io.volume import InputError, Volume
 
-__all__ = ["Derivation", "save_dataset", "stored_bytes", "write_series"]
+__all__ = ["Derivation", "DicomOptions", "save_dataset", "stored_bytes", "write_series"]
+
+DEFAULTS = DicomOptions()
 
 
 @quiet()
-def write_series(volume: Volume, folder: Path, *, derivation: Derivation, overwrite: bool = False) -> list[Path]:
+def write_series(
+    volume: Volume,
+    folder: Path,
+    *,
+    derivation: Derivation,
+    options: DicomOptions = DEFAULTS,
+    overwrite: bool = False,
+) -> list[Path]:
     """Write a volume as a derived series, one file per slice, the whole folder or nothing.
 
     Args:
         volume: ``(X, Y, Z)`` values on a grid with the axes of the series it was read from; any spacing and extent.
         folder: where ``0001.dcm`` and its followers go; it must not exist or be empty.
         derivation: how the values were made.
+        options: UIDs, name, number, compression.
         overwrite: whether a folder of DICOM files may be replaced.
 
     Returns:
         The files in slice order.
 
     Raises:
-        InputError: if the volume was not read from DICOM, its axes are not those of its source, its values are not
-            finite, or the folder may not be written.
+        InputError: if the volume was not read from DICOM, its axes or modality are not those of its source, its values
+            are not finite, the series description does not fit the character set, or the folder may not be written.
     """
     source = volume.source
     if not isinstance(source, DicomSource) or volume.modality is None:
@@ -57,8 +69,8 @@ def write_series(volume: Volume, folder: Path, *, derivation: Derivation, overwr
         signed=whole_number(source.headers[0], "PixelRepresentation") == 1,
     )
     pixels = encoding.stored(volume.array)
-    common = series_header(volume, source, derivation, encoding)
-    series_uid = _uid(source, derivation, volume.geometry, pixels)
+    common = series_header(volume, source, derivation, encoding, options)
+    series_uid = generate_uid() if options.new_uids else _uid(source, derivation, volume.geometry, pixels)
     digits = max(4, len(str(pixels.shape[2])))
     files = []
     with atomic_folder(folder, overwrite=overwrite, pattern="*.dcm") as temporary:
@@ -68,7 +80,7 @@ def write_series(volume: Volume, folder: Path, *, derivation: Derivation, overwr
             dataset.SOPInstanceUID = generate_uid(entropy_srcs=[series_uid, str(k)])
             dataset.PixelData = stored_bytes(pixels[:, :, k])
             name = f"{k + 1:0{digits}d}.dcm"
-            save_dataset(dataset, temporary / name)
+            save_dataset(dataset, temporary / name, options.transfer_syntax)
             files.append(folder / name)
     return files
 
@@ -76,6 +88,12 @@ def write_series(volume: Volume, folder: Path, *, derivation: Derivation, overwr
 def _check(volume: Volume, source: DicomSource) -> None:
     if not np.isfinite(volume.array).all():
         raise InputError("the volume holds values that are not finite, and DICOM pixels cannot; nothing was written")
+    told = modality_of(Instance(source.headers[0], "the source"))
+    if volume.modality != told:
+        raise InputError(
+            f"the source is a series of {told} and the result was made as {volume.modality}, which would be another "
+            "kind of image; leave --modality away, or write NIfTI"
+        )
     if np.abs(volume.geometry.directions - source.geometry.directions).max() > DIRECTION_TOLERANCE:
         raise InputError(
             "the axes of the volume are not those of the DICOM series it came from; write it as NIfTI instead"
@@ -83,17 +101,24 @@ def _check(volume: Volume, source: DicomSource) -> None:
 
 
 def _uid(source: DicomSource, derivation: Derivation, geometry: VolumeGeometry, pixels: Pixels) -> str:
-    """The series UID: the same for the same result, so that a repeated run stores no second series in an archive."""
-    digest = hashlib.sha256()
-    for k in range(pixels.shape[2]):
-        digest.update(stored_bytes(pixels[:, :, k]))
+    """The series UID: the same for the same work, so that a repeated run stores no second series in an archive.
+
+    Values that differ by the rounding of another processor or number of threads are still the same work.
+    """
+    decisive = derivation.parameters
+    if decisive is None:
+        digest = hashlib.sha256()
+        for k in range(pixels.shape[2]):
+            digest.update(stored_bytes(pixels[:, :, k]))
+        decisive = digest.hexdigest()
     return generate_uid(
         entropy_srcs=[
             *strings(source.headers[0], "SeriesInstanceUID"),
+            *("".join(strings(header, "SOPInstanceUID")) for header in source.headers),
             derivation.sentence(None),
-            derivation.parameters,
+            decisive,
+            repr(geometry.shape),
             np.array2string(geometry.affine, precision=9),
-            digest.hexdigest(),
         ]
     )
 
@@ -106,10 +131,11 @@ def _slice(common: Dataset, volume: Volume, source: DicomSource, k: int) -> Data
     position = lps[:3, 3] + k * lps[:3, 2]
     dataset.ImagePositionPatient = [decimal(v) for v in position]
     dataset.InstanceNumber = k + 1
-    normal = lps[:3, 2] / np.linalg.norm(lps[:3, 2])
     if strings(source.headers[0], "SliceLocation"):
+        normal = LPS_TO_RAS[:3, :3] @ slice_normal(volume.geometry)
         dataset.SliceLocation = decimal(float(position @ normal))
     dataset.SourceImageSequence = [_reference(source, index) for index in _neighbours(volume, source, k)]
+    dataset.ReferencedSeriesSequence = [_whereabouts(source, dataset.SourceImageSequence)]
     return dataset
 
 
@@ -134,16 +160,32 @@ def _reference(source: DicomSource, index: int) -> Dataset:
     return item
 
 
+def _whereabouts(source: DicomSource, references: Sequence[Dataset]) -> Dataset:
+    """In which series the source images lie: without it an archive can only search all of them."""
+    item = Dataset()
+    item.SeriesInstanceUID = "".join(strings(source.headers[0], "SeriesInstanceUID"))
+    instances = {}
+    for reference in references:  # two frames may lie in one instance
+        instance = Dataset()
+        instance.ReferencedSOPClassUID = reference.ReferencedSOPClassUID
+        instance.ReferencedSOPInstanceUID = reference.ReferencedSOPInstanceUID
+        instances[str(reference.ReferencedSOPInstanceUID)] = instance
+    item.ReferencedInstanceSequence = list(instances.values())
+    return item
+
+
 def stored_bytes(pixels: Pixels) -> bytes:
     """Pixel data of one slice ``(X, Y)``: rows one after the other, little endian."""
     return pixels.T.astype(pixels.dtype.newbyteorder("<")).tobytes()
 
 
-def save_dataset(dataset: Dataset, path: Path) -> None:
-    """Write a dataset with 16-bit pixels as a DICOM file, Explicit VR Little Endian."""
+def save_dataset(dataset: Dataset, path: Path, transfer_syntax: UID = ExplicitVRLittleEndian) -> None:
+    """Write a dataset with native 16-bit pixels as a DICOM file, compressed on the way if the syntax asks for it."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset["PixelData"].VR = "OW"
+    if transfer_syntax.is_compressed:
+        dataset.compress(transfer_syntax, generate_instance_uid=False)
     dataset.save_as(path, enforce_file_format=True)

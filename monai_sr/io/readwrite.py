@@ -10,7 +10,7 @@ from monai_sr.io.files import shown
 from monai_sr.io.volume import InputError, Volume
 
 if TYPE_CHECKING:
-    from monai_sr.io.dicom_write import Derivation
+    from monai_sr.io.dicom_write import Derivation, DicomOptions
     from monai_sr.io.nifti import OutputType
     from monai_sr.io.nifti_forms import AffineForm
 
@@ -50,6 +50,7 @@ def write_volume(
     overwrite: bool = False,
     dtype: OutputType = "float32",
     derivation: Derivation | None = None,
+    options: DicomOptions | None = None,
 ) -> list[Path]:
     """Write one scan, whole or not at all.
 
@@ -60,6 +61,7 @@ def write_volume(
         overwrite: whether an existing result may be replaced.
         dtype: NIfTI only: type of the voxels on disk.
         derivation: DICOM only, and needed there: how the values were made.
+        options: DICOM only: UIDs, name, number, compression.
 
     Returns:
         The files written.
@@ -74,6 +76,6 @@ def write_volume(
         return [write_nifti(volume, path, overwrite=overwrite, dtype=dtype)]
     if derivation is None:
         raise ValueError("a DICOM series must say how it was made: pass derivation=Derivation(...)")
-    from monai_sr.io.dicom_write import write_series
+    from monai_sr.io.dicom_write import DicomOptions, write_series
 
-    return write_series(volume, path, derivation=derivation, overwrite=overwrite)
+    return write_series(volume, path, derivation=derivation, options=options or DicomOptions(), overwrite=overwrite)

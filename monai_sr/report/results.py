@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 import monai_sr
 from monai_sr.inference import SRResult
@@ -16,11 +19,17 @@ from monai_sr.report.preview import RESEARCH_ONLY, write_preview
 from monai_sr.report.run_record import write_run_record
 
 if TYPE_CHECKING:
-    from monai_sr.io.dicom_write import Derivation
+    from monai_sr.io.dicom_write import Derivation, DicomOptions
 
 __all__ = ["OutputFormat", "derivation", "in_words", "output_format", "write_results"]
 
 OutputFormat = Literal["same", "nifti", "dicom"]
+
+# What the voxels of a map are, in at most 64 characters.
+MEANINGS = {
+    "deviation": "Standard deviation of restorations of the mirrored scan",
+    "added": "Absolute difference between the model and its GAN stage",
+}
 
 
 def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dicom", "photo"]:
@@ -35,7 +44,7 @@ def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dic
                 f"{source.name}: a photograph is written as PNG or TIFF, not as {wanted}; leave --format {wanted} away"
             )
         return "photo"
-    derived = source.source is not None and source.source.format == "dicom"
+    derived = _from_dicom(source)
     if wanted == "dicom" and not derived:
         raise InputError(
             f"{source.name}: a DICOM series can only be derived from a DICOM series; write --format nifti instead"
@@ -53,6 +62,8 @@ def write_results(
     format: OutputFormat = "same",
     facts: Mapping[str, Any] | None = None,
     report: bool = False,
+    dicom: DicomOptions | None = None,
+    patient: bool = False,
 ) -> list[str]:
     """Write all of a case into an empty folder.
 
@@ -63,17 +74,21 @@ def write_results(
         format: file format of the volume.
         facts: more for ``run.json``; its ``seconds`` are added to those of the report.
         report: whether to write ``report.html`` too, a page to look at.
+        dicom: how a derived series is written.
+        patient: whether ``<case>_sr.json``, beside a NIfTI file that came from DICOM, says whose scan it is.
 
     Returns:
         Names of the results in ``folder``.
     """
     began = time.perf_counter()
     photo = result.volume.source
-    if output_format(result.acquired, format) == "photo" and isinstance(photo, Photo):
+    written = output_format(result.acquired, format)
+    images: list[Path] = []
+    if written == "photo" and isinstance(photo, Photo):
         volume = write_photo(photo, folder / f"{case}_sr{photo.suffix}")
-    elif output_format(result.acquired, format) == "dicom":
+    elif written == "dicom":
         volume = folder / "dicom"
-        write_volume(result.volume, volume, format="dicom", derivation=derivation(result))
+        images = write_volume(result.volume, volume, format="dicom", derivation=derivation(result), options=dicom)
     else:
         volume = folder / f"{case}_sr.nii.gz"
         write_volume(result.volume, volume)
@@ -81,9 +96,14 @@ def write_results(
     title = f"{case}: {in_words(result)}"
     preview = write_preview(rows, result.report["modality"], folder / "preview.png", title=title)
     outputs = [volume.name, preview.name]
-    for name, values in result.maps.items():  # no image of the patient: NIfTI beside whatever the result is
-        outputs.append(f"{case}_{name}.nii.gz")
-        write_volume(replace(values, source=None), folder / outputs[-1])
+    if written == "nifti" and _from_dicom(result.volume):
+        from monai_sr.io.dicom_sidecar import write_sidecar
+
+        sidecar = write_sidecar(
+            result.volume, folder / f"{case}_sr.json", derivation=derivation(result), patient=patient
+        )
+        outputs.append(sidecar.name)
+    outputs += _write_maps(result, folder, case, images if dicom is not None and dicom.maps else [])
     if report:
         from monai_sr.report.case_report import write_case_report  # what it loads is needed for nothing else
 
@@ -100,6 +120,33 @@ def write_results(
     return [*outputs, write_run_record(record, folder / "run.json").name]
 
 
+def _write_maps(result: SRResult, folder: Path, case: str, images: Sequence[Path]) -> list[str]:
+    """Maps as NIfTI, or as Parametric Maps about the images of a derived series."""
+    names = []
+    for order, (name, values) in enumerate(result.maps.items(), start=1):
+        if images:
+            from monai_sr.io.dicom_map import write_parametric_map
+
+            names.append(f"{case}_{name}.dcm")
+            write_parametric_map(
+                values,
+                folder / names[-1],
+                name=name,
+                meaning=MEANINGS[name],
+                images=images,
+                derivation=derivation(result),
+                order=order,
+            )
+        else:  # no image of the patient, so it needs none of the source's header
+            names.append(f"{case}_{name}.nii.gz")
+            write_volume(replace(values, source=None), folder / names[-1])
+    return names
+
+
+def _from_dicom(volume: Volume) -> bool:
+    return volume.source is not None and volume.source.format == "dicom"
+
+
 def in_words(result: SRResult) -> str:
     """``x4 axis 2, 1 x 1 x 1 mm, model ct_mr_fast_l1``; without network where it had no part."""
     method = f"model {result.report['model']['name']}" if _learned(result) else "without network"
@@ -114,7 +161,9 @@ def derivation(result: SRResult) -> Derivation:
     from monai_sr.io.dicom_write import Derivation
 
     model, learned = result.report["model"], _learned(result)
-    decisive: list[Any] = [
+    acquired = np.asfortranarray(result.acquired.array)
+    decisive: list[Any] = [hashlib.sha256(acquired.tobytes(order="A")).hexdigest()]
+    decisive += [
         [a["axis"], a["treatment"], a.get("profile"), a.get("profile_width_mm")] for a in result.report["axes"]
     ]
     chosen = {"fidelity": model.get("fidelity", 1.0), "ensemble": result.report.get("ensemble", 1)}

@@ -19,10 +19,11 @@ import pytest
 import SimpleITK as sitk
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEGLSNearLossless, generate_uid
+from pydicom.uid import UID, JPEGLSNearLossless, generate_uid
 
 from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io import dicom_write
+from monai_sr.io.dicom_options import DicomOptions
 from monai_sr.io.dicom_phantom import write_phantom_series
 from monai_sr.io.dicom_read import read_series
 from monai_sr.io.dicom_source import DicomSource
@@ -66,8 +67,11 @@ def upscaled(volume: Volume, shape: tuple[int, int, int] = (24, 20, 18), seed: i
     return volume.with_values(rng.uniform(low, high, shape).astype(np.float32), volume.geometry.resized(shape))
 
 
-def write(volume: Volume, folder: Path, derivation: Derivation = DERIVATION) -> list[Dataset]:
-    return [pydicom.dcmread(file) for file in write_series(volume, folder, derivation=derivation)]
+def write(
+    volume: Volume, folder: Path, derivation: Derivation = DERIVATION, options: DicomOptions | None = None
+) -> list[Dataset]:
+    files = write_series(volume, folder, derivation=derivation, options=options or DicomOptions())
+    return [pydicom.dcmread(file) for file in files]
 
 
 def sitk_grid(files: Sequence[Path]) -> tuple[np.ndarray, VolumeGeometry]:
@@ -143,6 +147,45 @@ class TestGeometry:
         files = write_series(upscaled(source), tmp_path / "out", derivation=DERIVATION)
         np.testing.assert_allclose(sitk_grid(files)[1].corners(), source.geometry.corners(), atol=1e-6)
 
+    def test_a_tilted_gantry_keeps_its_step_and_measures_distances_along_the_normal(self, tmp_path: Path) -> None:
+        upright = read_series(source_datasets(tmp_path, "MR"))
+        assert isinstance(upright.source, DicomSource)
+        tilted = upright.geometry.affine.copy()
+        tilted[:3, 2] += 0.4 * tilted[:3, 1]  # every slice is shifted by 0.4 pixels: 4.1 degrees
+        geometry = VolumeGeometry(SHAPE, tilted)
+        source = replace(upright, geometry=geometry, source=replace(upright.source, geometry=geometry))
+        written = write(upscaled(source), tmp_path / "out")
+        positions = np.array([[float(v) for v in d.ImagePositionPatient] for d in written])
+        thick = (LPS_TO_RAS @ tilted)[:3]
+        np.testing.assert_allclose(positions[0], thick[:, 3] + thick[:, 2] * (0.5 / 3 - 0.5), atol=1e-6)
+        np.testing.assert_allclose(np.diff(positions, axis=0), np.tile(thick[:, 2] / 3, (17, 1)), atol=1e-6)
+        assert float(written[0].SpacingBetweenSlices) == pytest.approx(5 / 3)
+        assert float(written[0].SliceThickness) == pytest.approx(5 / 3)
+        assert list(written[0].ImageOrientationPatient) == [1, 0, 0, 0, 1, 0]
+
+    @pytest.mark.parametrize("itk_reader", ["GDCM series names", "ITK"])
+    def test_itk_finds_the_slices_by_itself(self, tmp_path: Path, itk_reader: str) -> None:
+        source = read_series(source_datasets(tmp_path, "MR", affine=oblique()))
+        result = upscaled(source)
+        write_series(result, tmp_path / "out", derivation=DERIVATION)
+        if itk_reader == "ITK":
+            itk = pytest.importorskip("itk")
+            names = itk.GDCMSeriesFileNames.New()
+            names.SetDirectory(str(tmp_path / "out"))
+            (uid,) = names.GetSeriesUIDs()
+            image = itk.imread(list(names.GetFileNames(uid)), itk.F)
+            values = itk.array_from_image(image).transpose(2, 1, 0)
+            affine = np.eye(4)
+            affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.array(image.GetSpacing())
+            affine[:3, 3] = image.GetOrigin()
+            grid = VolumeGeometry(values.shape, LPS_TO_RAS @ affine)
+        else:
+            values, grid = sitk_grid(
+                [Path(f) for f in sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "out"))]
+            )
+        np.testing.assert_allclose(grid.affine, result.geometry.affine, atol=1e-6)
+        np.testing.assert_allclose(values, result.array, atol=0.5)
+
 
 class TestHeader:
     @pytest.fixture
@@ -205,6 +248,9 @@ class TestHeader:
         # and the eighth exactly on the third
         assert [item.ReferencedSOPInstanceUID for item in after[7].SourceImageSequence] == sources[:1]
         assert written.SourceImageSequence[0].SpatialLocationsPreserved == "NO"
+        (series,) = written.ReferencedSeriesSequence
+        assert series.SeriesInstanceUID == before[0].SeriesInstanceUID
+        assert [item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence] == sources
 
     def test_edge_slices_name_the_edge_of_the_source(self, pair: tuple[list[Dataset], list[Dataset]]) -> None:
         before, after = pair
@@ -294,6 +340,11 @@ class TestHeader:
         [
             (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", "胸部"),
             ("ISO_IR 100", "Müller^Jörg", "Schädel"),
+            ("ISO_IR 100", "Lefèvre^Zoë", "Crâne à côté"),
+            ("ISO_IR 126", "Παπαδόπουλος^Γιώργος", "Εγκέφαλος"),
+            (["ISO 2022 IR 6", "ISO 2022 IR 126", "ISO 2022 IR 100"], "Διονύσιος^Ζωή", "Κρανίο"),
+            (["", "ISO 2022 IR 100"], "Lefevre^Zoe", "Crâne à côté"),
+            ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ", "ﾄｳﾌﾞ"),
             ("ISO_IR 192", "Wang^XiaoDong=王^小東", "头部"),
             (["ISO 2022 IR 6", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", "두부"),
         ],
@@ -350,6 +401,71 @@ class TestHeader:
         assert uids["same"].SOPInstanceUID == uids["again"].SOPInstanceUID
         assert len({d.SeriesInstanceUID for d in uids.values()}) == 4
 
+    def test_a_repeated_run_is_the_same_series_whatever_rounding_did(self, tmp_path: Path) -> None:
+        source = read_series(source_datasets(tmp_path))
+        known = replace(DERIVATION, parameters="acquired=ab, axis 2: box")
+        one = upscaled(source)
+        other = one.with_values(np.nextafter(one.array, np.float32(np.inf)) + np.float32(0.5))
+        uids = [
+            [d.SOPInstanceUID for d in write(volume, tmp_path / name, known)]
+            for name, volume in (("a", one), ("b", other))
+        ]
+        assert uids[0] == uids[1]
+        other_grid = write(upscaled(source, (24, 20, 12)), tmp_path / "c", known)
+        assert other_grid[0].SeriesInstanceUID != pydicom.dcmread(tmp_path / "a" / "0001.dcm").SeriesInstanceUID
+
+    def test_part_of_a_series_is_another_source(self, tmp_path: Path) -> None:
+        datasets = source_datasets(tmp_path)
+        known = replace(DERIVATION, parameters="same")
+        uids = {
+            write(upscaled(read_series(part)), tmp_path / name, known)[0].SeriesInstanceUID
+            for name, part in (("all", datasets), ("some", datasets[:4]))
+        }
+        assert len(uids) == 2
+
+    def test_new_uids(self, tmp_path: Path) -> None:
+        result = upscaled(read_series(source_datasets(tmp_path)))
+        known = replace(DERIVATION, parameters="same")
+        runs = [write(result, tmp_path / name, known, DicomOptions(new_uids=True)) for name in "ab"]
+        assert len({d.SeriesInstanceUID for run in runs for d in run}) == 2
+        uids = {d.SOPInstanceUID for run in runs for d in run}
+        assert len(uids) == 36
+        assert all(uid.is_valid for uid in uids)
+
+    def test_what_the_user_wants_it_to_say(self, tmp_path: Path) -> None:
+        result = upscaled(read_series(source_datasets(tmp_path)))
+        said = DicomOptions(
+            series_description="SR {factor} of {source}, {model} {version}",
+            series_number=7,
+            research=False,
+            synthetic_data=True,
+        )
+        written = write(result, tmp_path / "a", DERIVATION, said)[0]
+        assert written.SeriesDescription == "SR x3 of CT phantom, default 0.1.0"
+        assert written.SeriesNumber == 7
+        assert "ContentQualification" not in written
+        assert written.SyntheticData == "YES"
+        plain = write(result, tmp_path / "b")[0]
+        assert plain.ContentQualification == "RESEARCH"
+        assert "SyntheticData" not in plain
+        assert write(result, tmp_path / "c", DERIVATION, DicomOptions(synthetic_data=False))[0].SyntheticData == "NO"
+
+    @pytest.mark.parametrize("charset", ["ISO_IR 192", "ISO_IR 126", "ISO_IR 100", None])
+    def test_a_description_that_the_character_set_cannot_hold_is_refused(
+        self, tmp_path: Path, charset: str | None
+    ) -> None:
+        datasets = source_datasets(tmp_path)
+        for dataset in datasets:
+            dataset.SpecificCharacterSet = charset
+        result = upscaled(read_series(datasets))
+        greek = DicomOptions(series_description="{source} λεπτό")
+        if charset in ("ISO_IR 192", "ISO_IR 126"):
+            assert write(result, tmp_path / "a", DERIVATION, greek)[0].SeriesDescription == "CT phantom λεπτό"
+        else:
+            with pytest.raises(InputError, match=f"character set of the source .{charset or 'ASCII'}.; use plain"):
+                write(result, tmp_path / "a", DERIVATION, greek)
+            assert not (tmp_path / "a").exists()
+
     def test_window_of_the_middle_slice_with_equal_counts(self, tmp_path: Path) -> None:
         datasets = source_datasets(tmp_path)
         for k, dataset in enumerate(datasets):
@@ -369,6 +485,18 @@ class TestHeader:
             dataset.LossyImageCompressionMethod = "ISO_10918_1"
         written = write(upscaled(read_series(datasets)), tmp_path / "a")[0]
         assert (written.LossyImageCompression, float(written.LossyImageCompressionRatio)) == ("01", 12.5)
+
+    def test_one_lossy_slice_is_enough(self, tmp_path: Path) -> None:
+        datasets = source_datasets(tmp_path)
+        for k, dataset in enumerate(datasets):
+            dataset.LossyImageCompression = "01" if k > 3 else "00"
+            if k > 3:
+                dataset.LossyImageCompressionRatio = [4.0, 2.5 * k]
+                dataset.LossyImageCompressionMethod = ["ISO_10918_1", "ISO_15444_1"]
+        written = write(upscaled(read_series(datasets)), tmp_path / "a")
+        assert {d.LossyImageCompression for d in written} == {"01"}
+        assert [float(v) for v in written[0].LossyImageCompressionRatio] == [4.0, 12.5]
+        assert list(written[0].LossyImageCompressionMethod) == ["ISO_10918_1", "ISO_15444_1"]
 
     def test_lossy_syntax_is_said_where_the_header_is_silent(self, tmp_path: Path) -> None:
         datasets = source_datasets(tmp_path)
@@ -497,6 +625,34 @@ class TestValues:
         np.testing.assert_allclose(self.stored(written), result.array, atol=0.5)
 
 
+class TestCompression:
+    @pytest.mark.parametrize(
+        ("compress", "syntax"), [("jpegls", "1.2.840.10008.1.2.4.80"), ("rle", "1.2.840.10008.1.2.5")]
+    )
+    @pytest.mark.parametrize("low", [-1024.0, -2500.0, 0.0])
+    def test_nothing_is_lost(self, tmp_path: Path, compress: str, syntax: str, low: float) -> None:
+        result = upscaled(read_series(source_datasets(tmp_path, "MR" if low == 0 else "CT")))
+        result.array[0, 0, 0] = low  # below -1024 HU the pixels are signed
+        plain = write(result, tmp_path / "plain")
+        files = write_series(
+            result,
+            tmp_path / "coded",
+            derivation=DERIVATION,
+            options=DicomOptions(compress=compress),  # type: ignore[arg-type]
+        )
+        coded = [pydicom.dcmread(file) for file in files]
+        assert {d.file_meta.TransferSyntaxUID for d in coded} == {syntax}
+        assert [d.SOPInstanceUID for d in coded] == [d.SOPInstanceUID for d in plain]
+        for one, other in zip(plain, coded, strict=True):
+            np.testing.assert_array_equal(one.pixel_array, other.pixel_array)
+            assert one.PixelRepresentation == other.PixelRepresentation == int(low < -1024)
+            assert "LossyImageCompression" not in other
+        values, grid = sitk_grid(files)  # GDCM's decoders
+        np.testing.assert_allclose(values, result.array, atol=0.5)
+        np.testing.assert_allclose(grid.affine, result.geometry.affine, atol=1e-6)
+        assert not [line for file in files for line in (errors(file) if shutil.which("dciodvfy") else [])]
+
+
 class TestEnhancedSource:
     @pytest.mark.parametrize("modality", ["CT", "MR"])
     def test_becomes_classic_and_names_its_frames(self, tmp_path: Path, modality: str) -> None:
@@ -540,6 +696,11 @@ class TestRefused:
         with pytest.raises(InputError, match="axes of the volume are not those"):
             write_series(source.with_values(source.array, turned), tmp_path / "out", derivation=DERIVATION)
 
+    def test_another_modality(self, tmp_path: Path) -> None:
+        result = replace(upscaled(read_series(source_datasets(tmp_path, "MR"))), modality="CT")
+        with pytest.raises(InputError, match="series of MR and the result was made as CT"):
+            write_series(result, tmp_path / "out", derivation=DERIVATION)
+
     def test_existing_folder_is_left_alone_unless_told(self, tmp_path: Path) -> None:
         result = upscaled(read_series(source_datasets(tmp_path)))
         (tmp_path / "out").mkdir()
@@ -555,10 +716,10 @@ class TestRefused:
         before = sorted(tmp_path.iterdir())
         save, calls = dicom_write.save_dataset, itertools.count()
 
-        def failing(dataset: Dataset, path: Path) -> None:
+        def failing(dataset: Dataset, path: Path, syntax: UID) -> None:
             if next(calls) == 5:
                 raise OSError(28, "No space left on device")
-            save(dataset, path)
+            save(dataset, path, syntax)
 
         monkeypatch.setattr(dicom_write, "save_dataset", failing)
         with pytest.raises(OSError, match="No space"):
@@ -588,11 +749,23 @@ def shipped(name: str) -> list[Dataset]:
     return stack
 
 
+def plane(*columns: int) -> np.ndarray:
+    """A RAS affine whose array axes run along these axes of LPS, signed and counted from 1."""
+    lps = np.eye(4)
+    for axis, (column, spacing) in enumerate(zip(columns, (0.8, 0.9, 5.0), strict=True)):
+        lps[:3, axis] = np.eye(3)[abs(column) - 1] * np.sign(column) * spacing
+    return LPS_TO_RAS @ lps
+
+
+PLANES = {"axial": plane(1, 2, 3), "sagittal": plane(2, -3, -1), "coronal": plane(1, -3, 2), "oblique": oblique()}
+
+
 class TestValidators:
     @needs_dciodvfy
     @pytest.mark.parametrize("modality", ["CT", "MR"])
-    def test_phantom_and_derived_series_have_no_error(self, tmp_path: Path, modality: str) -> None:
-        datasets = source_datasets(tmp_path, modality)
+    @pytest.mark.parametrize("orientation", PLANES)
+    def test_phantom_and_derived_series_have_no_error(self, tmp_path: Path, modality: str, orientation: str) -> None:
+        datasets = source_datasets(tmp_path, modality, affine=PLANES[orientation])
         files = write_series(upscaled(read_series(datasets)), tmp_path / "out", derivation=DERIVATION)
         for file in (*sorted((tmp_path / f"source_{modality}").iterdir()), *files):
             assert errors(file) == []
