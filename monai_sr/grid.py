@@ -6,6 +6,7 @@ the same half-voxel arithmetic, and adjoints are transposes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
@@ -13,15 +14,19 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
+from scipy import linalg, ndimage, sparse
 
-__all__ = ["AxisGrid", "InterpolationKind", "apply_along", "interpolation_matrix"]
+__all__ = ["AxisGrid", "InterpolationKind", "apply_along", "interpolation_matrix", "product"]
 
 FloatArray = npt.NDArray[np.float64]
 InterpolationKind = Literal["nearest", "linear", "cubic", "sinc"]
 
 _SPLINE_ORDER = {"nearest": 0, "linear": 1, "cubic": 3}
 _SINC_RADIUS = 5  # samples to either side, as in SimpleITK's windowed sinc
+_COMB = 8  # a cubic B-spline reaches 2 samples, its mirror image at an edge 2 more
+_LONG = 256  # axes with more samples are worth looking for the band that holds the weights
+_BLOCK = 64  # rows that share one range of columns
+_NOTHING = 1e-10  # a weight below it is lost when float32 values are summed
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,17 @@ class AxisGrid:
 
 def _spline_basis(n: int, positions: npt.NDArray[np.number], order: int) -> FloatArray:
     """``(len(positions), n)``: value at each position of the B-spline that sits on each of the ``n`` samples."""
-    basis = np.empty((len(positions), n))
-    for column, sample in enumerate(np.eye(n)):
-        basis[:, column] = ndimage.map_coordinates(
-            sample, positions[None], order=order, mode="reflect", prefilter=False
-        )
+    basis = np.zeros((len(positions), n))
+    rows = np.arange(len(positions))
+    mirrored = np.where(positions < -0.5, -1 - positions, positions)
+    mirrored = np.where(mirrored > n - 0.5, 2 * n - 1 - mirrored, mirrored)
+    for first in range(min(_COMB, n)):  # splines so far apart that no position sees two of them share one evaluation
+        teeth = np.arange(first, n, _COMB)
+        comb = np.zeros(n)
+        comb[teeth] = 1.0
+        seen = ndimage.map_coordinates(comb, positions[None], order=order, mode="reflect", prefilter=False)
+        nearest = np.clip(np.rint((mirrored - first) / _COMB), 0, len(teeth) - 1).astype(int)
+        basis[rows, teeth[nearest]] = seen
     return basis
 
 
@@ -105,13 +116,43 @@ def interpolation_matrix(grid: AxisGrid, kind: InterpolationKind = "cubic") -> F
         matrix = _spline_basis(grid.n_lr, grid.hr_centres(), order)
         if order > 1:
             # solved, not filtered: scipy's recursive prefilter is off by up to 6e-4 on axes of fewer than ten samples
-            at_samples = _spline_basis(grid.n_lr, np.arange(grid.n_lr), order)
-            matrix = np.asarray(np.linalg.solve(at_samples.T, matrix.T).T, dtype=np.float64)
+            at_samples = _spline_basis(grid.n_lr, np.arange(grid.n_lr), order).T
+            bands = np.zeros((3, grid.n_lr))  # tridiagonal, mirrored edges included
+            bands[0, 1:], bands[1], bands[2, :-1] = (np.diagonal(at_samples, k) for k in (1, 0, -1))
+            matrix = np.asarray(linalg.solve_banded((1, 1), bands, matrix.T).T, dtype=np.float64)
     matrix.setflags(write=False)
     return matrix
 
 
 def apply_along(matrix: npt.NDArray[np.floating], x: torch.Tensor, axis: int) -> torch.Tensor:
-    """Multiply ``x`` by a matrix ``(n_out, n_in)`` along one axis; all other axes stay as they are."""
-    weights = torch.tensor(matrix, dtype=x.dtype, device=x.device)
-    return torch.movedim(torch.movedim(x, axis, -1) @ weights.T, -1, axis)
+    """Multiply ``x`` by a matrix ``(n_out, n_in)`` along one axis; all other axes stay as they are.
+
+    On long axes only the band around the diagonal is multiplied, where the weights are.
+    """
+    lines = torch.movedim(x, axis, -1)
+    parts = []
+    for rows, columns in _blocks(matrix):
+        weights = torch.tensor(matrix[rows, columns], dtype=x.dtype, device=x.device)
+        parts.append(lines[..., columns] @ weights.T)
+    return torch.movedim(parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1), -1, axis)
+
+
+def _blocks(matrix: npt.NDArray[np.floating]) -> Iterator[tuple[slice, slice]]:
+    """Rows, and the columns in which they have weights; all at once where the axis is short."""
+    n_out, n_in = matrix.shape
+    if n_in <= _LONG:
+        yield slice(0, n_out), slice(0, n_in)
+        return
+    for first in range(0, n_out, _BLOCK):
+        rows = slice(first, min(first + _BLOCK, n_out))
+        used = np.flatnonzero((np.abs(matrix[rows]) > _NOTHING).any(axis=0))
+        yield rows, slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
+
+
+def product(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> FloatArray:
+    """``a @ b`` of two matrices that act along an axis, without the zeros of long ones."""
+    if min(a.shape) <= _LONG:
+        return np.asarray(a @ b, dtype=np.float64)
+    smallest = 1e-20  # far below what double precision sums
+    bands = (sparse.csr_array(np.where(np.abs(m) > smallest, m, 0.0)) for m in (a, b))
+    return np.asarray((next(bands) @ next(bands)).toarray(), dtype=np.float64)

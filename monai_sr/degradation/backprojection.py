@@ -15,7 +15,7 @@ import torch
 
 from monai_sr.degradation.operator import CoarseAxis, degradation_matrix
 from monai_sr.degradation.profiles import SliceProfile
-from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix, product
 
 __all__ = ["backprojection_matrix", "backprojection_steps", "correct", "residual"]
 
@@ -40,12 +40,12 @@ def backprojection_steps(noise: float, modality: str) -> int:
 def backprojection_matrix(grid: AxisGrid, profile: SliceProfile, steps: int) -> FloatArray:
     """``steps`` of back-projection from cubic interpolation, as one matrix ``(n_hr, n_lr)``; 0 steps is the cubic."""
     up = interpolation_matrix(grid)
-    missed = np.eye(grid.n_lr) - degradation_matrix(grid, profile) @ up
+    missed = np.eye(grid.n_lr) - product(degradation_matrix(grid, profile), up)
     series, power = np.eye(grid.n_lr), np.eye(grid.n_lr)
     for _ in range(steps):
-        power = power @ missed
+        power = product(power, missed)
         series = series + power
-    matrix = up @ series
+    matrix = product(up, series)
     matrix.setflags(write=False)
     return matrix
 

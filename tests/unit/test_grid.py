@@ -11,7 +11,15 @@ import torch
 from scipy import ndimage
 
 from monai_sr.geometry import VolumeGeometry
-from monai_sr.grid import AxisGrid, InterpolationKind, apply_along, interpolation_matrix
+from monai_sr.grid import (
+    AxisGrid,
+    InterpolationKind,
+    _blocks,
+    _spline_basis,
+    apply_along,
+    interpolation_matrix,
+    product,
+)
 
 FACTORS = [1.1, 1.5, 2.0, 2.7, 3.0, 4.0, 6.0]
 
@@ -151,3 +159,30 @@ def test_an_unknown_interpolation_is_refused() -> None:
 def test_a_negative_factor_is_refused() -> None:
     with pytest.raises(ValueError, match="factor must be > 0"):
         AxisGrid(4, 8, factor=-2.0)
+
+
+@pytest.mark.parametrize("n, factor", [(300, 4.0), (700, 1.37), (512, 0.5)])
+def test_long_axes_give_what_the_whole_matrix_gives(n: int, factor: float) -> None:
+    """Only the band with the weights is multiplied, forwards and where two matrices become one."""
+    matrix = interpolation_matrix(AxisGrid(n, round(n * factor)))
+    assert len(list(_blocks(matrix))) > 1
+    x = torch.rand(3, n, 2, generator=torch.Generator().manual_seed(0))
+    whole = torch.einsum("on,bnc->boc", torch.tensor(matrix), x.double())
+    assert (apply_along(matrix, x, 1) - whole).abs().max() < 1e-6
+    np.testing.assert_allclose(product(matrix.T, matrix), matrix.T @ matrix, atol=1e-15)
+
+
+def test_every_weight_of_a_wide_profile_counts_on_long_axes() -> None:
+    matrix = np.random.default_rng(0).normal(size=(70, 300))
+    x = torch.rand(300, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(apply_along(matrix, x, 0), torch.tensor(matrix.astype(np.float32)) @ x, atol=1e-4)
+
+
+@pytest.mark.parametrize("order", [0, 1, 3])
+@pytest.mark.parametrize("n", [2, 5, 8, 9, 23])
+def test_splines_evaluated_together_are_those_evaluated_alone(n: int, order: int) -> None:
+    positions = np.linspace(-1.3, n + 0.3, 57)
+    alone = [
+        ndimage.map_coordinates(one, positions[None], order=order, mode="reflect", prefilter=False) for one in np.eye(n)
+    ]
+    np.testing.assert_array_equal(_spline_basis(n, positions, order), np.stack(alone, axis=1))
