@@ -1,6 +1,6 @@
 """Processor seconds and bytes of each stage of each real scan: what the simulation of an archive draws from.
 
-    python benchmarks/archive_times.py [--out benchmarks/archive_times.json]
+    python benchmarks/archive_times.py [--every 2] [--out benchmarks/archive_times.json]
 
 Processor time of one thread, so that other work on the machine does not count; a second of it is a second of one core
 that has nothing else to do. Scans that are refused are counted with the time until the refusal.
@@ -14,6 +14,7 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import torch
 from common import data_folder, machine
@@ -49,19 +50,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--model", default="default")
+    parser.add_argument("--every", type=int, default=1, help="take every so manieth scan")
     options = parser.parse_args()
     torch.set_num_threads(1)
     upscaling = Upscaling(options.model, "cpu", affine="sform", options={"spacing": "auto"})
     folder = data_folder()
-    cases = gather_cases([folder / "train", folder / "dicom"], folder / "none", affine="sform")
-    rows = []
+    cases = gather_cases([folder / "train"], folder / "none", affine="sform")[:: options.every]
+    facts: dict[str, Any] = {"date": date.today().isoformat(), "machine": machine(), "model": options.model}
+    rows = facts["series"] = []
     with tempfile.TemporaryDirectory() as out:
-        measured(upscaling, next(case for case in cases if "sts" in case.name), Path(out) / "first")  # imports, weights
+        first = min((case for case in cases if "sts" in case.name), key=lambda case: case.path.stat().st_size)
+        measured(upscaling, first, Path(out) / "first")  # imports and weights are not a scan's
         for case in cases:
             rows.append(measured(upscaling, case, Path(out)))
             print(json.dumps(rows[-1]), flush=True)
-    facts = {"date": date.today().isoformat(), "machine": machine(), "model": options.model, "series": rows}
-    options.out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            options.out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,11 +8,6 @@ import pytest
 from monai_sr import write_volume
 from monai_sr.casework import Upscaling, gather_cases
 from monai_sr.data import phantom
-
-REASON = "needs Ray Data and PyArrow: pip install 'monai_sr[archive]'"
-
-if find_spec("pyarrow") is None:
-    collect_ignore_glob = ["test_*.py"]
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
+
 from monai_sr import super_resolve, write_volume
 from monai_sr.archive import Job, JobRefused, Manifest, read_status
 from monai_sr.casework import Upscaling

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
+
 from monai_sr.archive import read_status, write_manifest
 from monai_sr.casework import gather_cases
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
+
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from monai_sr.archive import Manifest, write_manifest
 from monai_sr.data import phantom

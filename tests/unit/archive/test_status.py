@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
+
 from monai_sr.archive import StatusRow, StatusWriter, read_status
 
 pytestmark = pytest.mark.archive

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
+
 from monai_sr.archive.sums import result_digest, write_sums
 
 pytestmark = pytest.mark.archive

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
+
 from monai_sr import super_resolve, write_volume
 from monai_sr.archive import Job, Worker
 from monai_sr.casework import Upscaling
