@@ -1,6 +1,6 @@
 """A simulated archive job: the queue of ``monai-sr archive run`` with measured times, failures and stragglers.
 
-    python benchmarks/archive_queue.py [--series 100000] [--workers 8 64 512] [--speedup 1]
+    python benchmarks/archive_queue.py [--series 10000 1000000] [--workers 8 64 512] [--speedup 1]
 
 Times and bytes are drawn from the scans of ``archive_times.json`` (``archive_times.py`` measures them on one core). A
 worker takes the next block of series when it is free, as Ray Data gives them out; it dies after a random time
@@ -78,10 +78,10 @@ def simulate(times: Times, count: int, workers: int, world: World, seed: int = 0
     kind = rng.integers(0, times.read.size, count)
     per_worker = world.storage / workers  # shared fairly, all reading and writing all the time: the worst case
     resolve = times.resolve[kind] / world.speedup
-    # the three stages of different series overlap in a worker with a GPU; on a core they add up
+    # a worker with a GPU has three series in hand, one of them in the network; on a core the stages add up
     other = np.maximum(times.read[kind], times.bytes_in[kind] / per_worker)
     other += np.maximum(times.write[kind], times.bytes_out[kind] / per_worker)
-    work = np.maximum(resolve, other) if world.speedup > 1.0 else resolve + other
+    work = np.maximum(resolve, (resolve + other) / 3) if world.speedup > 1.0 else resolve + other
     check = times.bytes_out[kind] / world.verify
     poisonous = rng.random(count) < world.poison
     pace = np.where(rng.random(workers) < world.stragglers, world.slowness, 1.0)
@@ -131,8 +131,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[8, 64, 512])
     parser.add_argument("--speedup", type=float, default=1.0, help="of the stage with the network against one core")
     parser.add_argument("--storage", type=float, default=2e9, help="bytes per second, shared")
+    parser.add_argument("--deaths", type=float, default=7.0, help="days between two deaths of one worker")
     options = parser.parse_args()
-    world, times = World(speedup=options.speedup, storage=options.storage), load(options.times)
+    world = World(speedup=options.speedup, storage=options.storage, days_between_deaths=options.deaths)
+    times = load(options.times)
     stages = ("read", "resolve", "write")
     print("mean core seconds: " + ", ".join(f"{stage} {getattr(times, stage).mean():.2f}" for stage in stages))
     print(f"mean MB: in {times.bytes_in.mean() / 1e6:.1f}, out {times.bytes_out.mean() / 1e6:.1f}; {world}\n")

@@ -9,6 +9,8 @@ from monai_sr import write_volume
 from monai_sr.casework import Upscaling, gather_cases
 from monai_sr.data import phantom
 
+collect_ignore = ["poisoned_job.py"]  # a program, not examples in docstrings
+
 
 @pytest.fixture
 def series(tmp_path: Path) -> Callable[..., Path]:
