@@ -1,6 +1,6 @@
 """What an archive job costs beside the work: the manifest, its rows, the digests of kept results, the status rows.
 
-    python benchmarks/archive_overheads.py [--series 20000] [--files 300]
+    python benchmarks/archive_overheads.py [--series 3000] [--files 300]
 
 Processor time of one thread, so that other work on the machine does not count. File names are those of a DICOM
 archive: a folder for each series under its UID, files numbered.
@@ -16,11 +16,14 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from common import machine
 
 from monai_sr.archive import Manifest, StatusRow, StatusWriter, read_status, write_manifest
 from monai_sr.archive.sums import result_digest, write_sums
-from monai_sr.io import Case
+from monai_sr.data.phantom import ellipsoids
+from monai_sr.io import Case, find_cases
+from monai_sr.io.dicom_phantom import write_phantom_series
 
 
 def case(files: int) -> Case:
@@ -41,13 +44,19 @@ def seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--series", type=int, default=20_000)
+    parser.add_argument("--series", type=int, default=3000)
     parser.add_argument("--files", type=int, default=300)
     options = parser.parse_args()
     n = options.series
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
+        write_phantom_series(ellipsoids((64, 64, 200), oversampling=1), out / "series")
+        scanning = seconds(lambda: find_cases(out / "series")) / 200
+        print(f"scan: {1e3 * scanning:.2f} ms for each DICOM file, with a warm cache;")
+        before = psutil.Process().memory_info().rss
         cases = [case(options.files) for _ in range(n)]
+        held = psutil.Process().memory_info().rss - before
+        print(f"it holds {held / n / 1e3:.0f} kB of memory for each series of {options.files} files until it ends")
         writing = seconds(lambda: write_manifest(cases, out / "m.parquet"))
         size = (out / "m.parquet").stat().st_size
         manifest = Manifest(out / "m.parquet")

@@ -20,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-_TASKS = 10_000  # blocks that a job is cut into at most, as in monai_sr/archive/cluster.py
-
 
 @dataclass(frozen=True)
 class World:
@@ -36,6 +34,7 @@ class World:
         slowness: factor on the times of a straggler.
         storage: bytes per second that all workers share, each way.
         verify: bytes per second at which a kept result is hashed.
+        tasks: blocks that a job is cut into at most, as in ``monai_sr/archive/cluster.py``.
     """
 
     speedup: float = 1.0
@@ -46,6 +45,7 @@ class World:
     slowness: float = 3.0
     storage: float = 2e9
     verify: float = 1e9
+    tasks: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,23 @@ def load(file: Path) -> Times:
     return Times(*(np.array([float(row.get(column, 0.0)) for row in rows]) for column in columns))
 
 
+def work_seconds(times: Times, workers: int, world: World) -> np.ndarray:
+    """Seconds for which each series holds a worker, with all workers at the storage.
+
+    The bandwidth is shared by as many as read or write at one time on average, which depends on how long that takes,
+    which depends on the bandwidth; so it is found by repetition.
+    """
+    resolve = times.resolve / world.speedup
+    active = float(workers)
+    for _ in range(100):
+        share = world.storage / max(1.0, active)
+        other = np.maximum(times.read, times.bytes_in / share) + np.maximum(times.write, times.bytes_out / share)
+        # a worker with a GPU has three series in hand, one of them in the network; on a core the stages add up
+        work = np.maximum(resolve, (resolve + other) / 3) if world.speedup > 1.0 else resolve + other
+        active = 0.5 * (active + workers * float(other.sum() / work.sum()))
+    return work
+
+
 def simulate(times: Times, count: int, workers: int, world: World, seed: int = 0) -> dict[str, float]:
     """One job.
 
@@ -76,17 +93,12 @@ def simulate(times: Times, count: int, workers: int, world: World, seed: int = 0
     """
     rng = np.random.default_rng(seed)
     kind = rng.integers(0, times.read.size, count)
-    per_worker = world.storage / workers  # shared fairly, all reading and writing all the time: the worst case
-    resolve = times.resolve[kind] / world.speedup
-    # a worker with a GPU has three series in hand, one of them in the network; on a core the stages add up
-    other = np.maximum(times.read[kind], times.bytes_in[kind] / per_worker)
-    other += np.maximum(times.write[kind], times.bytes_out[kind] / per_worker)
-    work = np.maximum(resolve, (resolve + other) / 3) if world.speedup > 1.0 else resolve + other
+    work = work_seconds(times, workers, world)[kind]
     check = times.bytes_out[kind] / world.verify
     poisonous = rng.random(count) < world.poison
     pace = np.where(rng.random(workers) < world.stragglers, world.slowness, 1.0)
     life = rng.exponential(world.days_between_deaths * 86400.0, workers)
-    size = max(1, -(-count // _TASKS))
+    size = max(1, -(-count // world.tasks))
     blocks = [range(start, min(start + size, count)) for start in range(0, count, size)]
     free = [(0.0, worker) for worker in range(workers)]
     heapq.heapify(free)
@@ -131,9 +143,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[8, 64, 512])
     parser.add_argument("--speedup", type=float, default=1.0, help="of the stage with the network against one core")
     parser.add_argument("--storage", type=float, default=2e9, help="bytes per second, shared")
+    parser.add_argument("--tasks", type=int, default=10_000, help="that a job is cut into at most")
     parser.add_argument("--deaths", type=float, default=7.0, help="days between two deaths of one worker")
     options = parser.parse_args()
-    world = World(speedup=options.speedup, storage=options.storage, days_between_deaths=options.deaths)
+    world = World(
+        speedup=options.speedup,
+        storage=options.storage,
+        days_between_deaths=options.deaths,
+        tasks=options.tasks,
+    )
     times = load(options.times)
     stages = ("read", "resolve", "write")
     print("mean core seconds: " + ", ".join(f"{stage} {getattr(times, stage).mean():.2f}" for stage in stages))
