@@ -100,8 +100,10 @@ class Job:
 
     def choices(self) -> dict[str, Any]:
         """All that decides about the values of the results, in plain JSON types."""
-        chosen = {key: value for key, value in self.upscaling.choices.items() if key not in ("device", "tile")}
-        facts = {**chosen, "report": self.upscaling.report, "models": self._models(), "version": monai_sr.__version__}
+        asked = self.upscaling
+        facts = {key: value for key, value in asked.choices.items() if key not in ("device", "tile")}
+        facts |= {"report": asked.report, "patient": asked.patient}
+        facts |= {"models": self._models(), "version": monai_sr.__version__}
         plain: dict[str, Any] = json.loads(json.dumps(facts))
         return plain
 
