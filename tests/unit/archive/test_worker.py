@@ -8,14 +8,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pydicom
 import pytest
 
 pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
 
 from monai_sr import super_resolve, write_volume
-from monai_sr.archive import Job, Worker
-from monai_sr.casework import Upscaling
+from monai_sr.archive import Job, Worker, write_manifest
+from monai_sr.casework import Upscaling, gather_cases
+from monai_sr.cli import main
+from monai_sr.data import phantom
 from monai_sr.io import Case, Volume
+from monai_sr.io.dicom_phantom import write_phantom_series
 
 pytestmark = pytest.mark.archive
 
@@ -47,6 +51,23 @@ def test_a_result_equals_that_of_a_single_run(job, tmp_path):
     assert hashlib.sha256((tmp_path / "out" / "s000" / "s000_sr.nii.gz").read_bytes()).hexdigest() == single
     assert min(row.read_seconds, row.resolve_seconds, row.write_seconds) > 0
     assert row.output_bytes > 0
+
+
+def test_a_dicom_series_equals_that_of_a_single_run(tmp_path):
+    body = phantom.ellipsoids((20, 18, 6), (1.5, 1.5, 4.0), oversampling=1)
+    write_phantom_series(body, tmp_path / "in" / "ct")
+    write_manifest(gather_cases([tmp_path / "in"], tmp_path / "out"), tmp_path / "m.parquet")
+    row = begin(Job(tmp_path / "out", tmp_path / "m.parquet", Upscaling("none", "cpu")), 1)(0)
+    assert row.status == "done", row.reason
+    with pytest.raises(SystemExit, match="0"):
+        main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "single"), "--model", "none", "--device", "cpu"])
+    pairs = [(tmp_path / out / row.series / "dicom").glob("*.dcm") for out in ("out", "single")]
+    for mine, theirs in zip(*map(sorted, pairs), strict=True):
+        mine, theirs = pydicom.dcmread(mine), pydicom.dcmread(theirs)
+        assert mine.SOPInstanceUID == theirs.SOPInstanceUID  # they follow from pixels, place and parameters
+        assert mine.pixel_array.tolist() == theirs.pixel_array.tolist()
+    lines = (tmp_path / "out" / row.series / "SHA256SUMS").read_text().splitlines()
+    assert len(lines) == len(list((tmp_path / "out" / row.series / "dicom").iterdir()))
 
 
 def test_a_result_that_is_there_is_kept_and_one_that_changed_is_made_anew(job, tmp_path):
