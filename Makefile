@@ -92,5 +92,5 @@ $(RUN): pyproject.toml | $(PY)
 
 $(DEV): pyproject.toml | $(PY)
 	@echo "Installing into $(VENV) with the tools for tests; the first time takes some minutes."
-	$(PIP) '$(firstword $(TORCH))' $(wordlist 2,9,$(TORCH)) -e '.[dev]'
+	$(PIP) '$(firstword $(TORCH))' $(wordlist 2,9,$(TORCH)) -e '.[dev,archive]'
 	@touch $@ $(RUN)

@@ -16,6 +16,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
+from monai_sr.casework import Upscaling
 from monai_sr.cli.console import HumanConsole
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.upscale import run_upscale
@@ -98,7 +99,7 @@ def _phantom(out: Path, model: str) -> ExitCode:
 
 
 def _upscale(path: Path, out: Path, model: str, **options: object) -> ExitCode:
-    return run_upscale([path], out, console=HumanConsole(), options=options, model=model, overwrite=True)
+    return run_upscale([path], out, Upscaling(model, options=options), console=HumanConsole(), overwrite=True)
 
 
 def _scale() -> tuple[float, float, float]:

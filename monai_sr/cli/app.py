@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import monai_sr
+from monai_sr.cli.archive import archive
 from monai_sr.cli.compare import compare
 from monai_sr.cli.evaluate import evaluate
 from monai_sr.cli.export import export
@@ -38,6 +39,7 @@ app.command(no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command()(info)
 app.command(no_args_is_help=True)(export)
+app.add_typer(archive, name="archive")
 
 
 def _show_version(wanted: bool) -> None:

@@ -7,12 +7,12 @@ gets results on standard output, and progress, warnings and refusals on standard
 from __future__ import annotations
 
 import json
-import logging
 import sys
-import warnings
 from typing import Any, Protocol
 
 from tqdm import tqdm
+
+from monai_sr.casework.silence import silence_libraries
 
 __all__ = ["Console", "HumanConsole", "JsonConsole", "QuietConsole", "choose_console", "silence_libraries"]
 
@@ -107,15 +107,6 @@ def choose_console(*, quiet: bool, as_json: bool) -> Console:
     if as_json:
         return JsonConsole()
     return QuietConsole() if quiet else HumanConsole()
-
-
-def silence_libraries() -> None:
-    """Keep warnings and logs of libraries off the screen: they may quote header values, so possibly patient data.
-
-    What the user must know comes as an event.
-    """
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
 
 
 def _problem(event: str, facts: dict[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import inspect
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-__all__ = ["AffineOption", "DebugOption", "DeviceOption", "ModalityOption"]
+__all__ = ["AffineOption", "DebugOption", "DeviceOption", "ModalityOption", "takes_options_of"]
 
 ModalityOption = Annotated[
     Literal["ct", "mr"] | None, typer.Option(case_sensitive=False, help="Of all files. Default: as each file says.")
@@ -16,3 +18,29 @@ AffineOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the networks run.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def takes_options_of(
+    other: Callable[..., Any], *, but: Collection[str]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command that takes the options of another beside its own, and gets them as further keywords.
+
+    Args:
+        other: the other command.
+        but: names of its parameters that are not taken.
+    """
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        parameters = []
+        for function, left_out in ((command, ()), (other, but)):
+            hints = get_type_hints(function, include_extras=True)
+            parameters += [
+                parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+                for name, parameter in inspect.signature(function).parameters.items()
+                if name not in left_out and parameter.kind != inspect.Parameter.VAR_KEYWORD
+            ]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
+
+    return decorated

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from monai_sr.cli.batch import Batch, Progress, gather_cases
+from monai_sr.casework import Upscaling, gather_cases
+from monai_sr.cli.batch import Batch
 from monai_sr.cli.console import Console, choose_console, silence_libraries
 from monai_sr.cli.dicom_options import (
     CompressOption,
@@ -23,15 +23,12 @@ from monai_sr.cli.dicom_options import (
 )
 from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
-from monai_sr.cli.photo_options import photo_options
 from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
-from monai_sr.io import Volume
 
 if TYPE_CHECKING:
-    from monai_sr.inference import SRModel, SRResult
-    from monai_sr.io.dicom_options import DicomOptions
+    from monai_sr.inference import SRModel
 
-__all__ = ["prepare", "run_upscale", "upscale"]
+__all__ = ["check_models", "prepare", "run_upscale", "upscale", "upscaling_of"]
 
 
 def upscale(
@@ -127,23 +124,79 @@ def upscale(
     Exit codes: 0 all done; 3 a case failed or was refused, the others are written; 2 wrong command line or no such
     path; 4 environment (disk full, device absent, weights missing); 130 interrupted.
     """
+    upscaling = upscaling_of(
+        modality=modality,
+        spacing=spacing,
+        scale=scale,
+        exact_spacing=exact_spacing,
+        allow_downsample=allow_downsample,
+        model=model,
+        fidelity=fidelity,
+        ensemble=ensemble,
+        maps=maps,
+        profile=profile,
+        slice_thickness=slice_thickness,
+        affine=affine,
+        format=format,
+        report=report,
+        new_uids=new_uids,
+        dicom_compress=dicom_compress,
+        series_description=series_description,
+        series_number=series_number,
+        content_qualification=content_qualification,
+        synthetic_data=synthetic_data,
+        dicom_maps=dicom_maps,
+        sidecar_patient=sidecar_patient,
+        device=device,
+        tile=tile,
+    )
+    if not debug:
+        silence_libraries()
+    console = choose_console(quiet=quiet, as_json=as_json)
+    raise typer.Exit(run_upscale(inputs, out, upscaling, console=console, overwrite=overwrite, debug=debug))
+
+
+def upscaling_of(
+    *,
+    modality: str | None,
+    spacing: str,
+    scale: str | None,
+    model: str,
+    fidelity: float,
+    ensemble: str,
+    maps: bool,
+    affine: Literal["sform", "qform"] | None,
+    format: Literal["same", "nifti", "dicom"],
+    report: bool,
+    new_uids: bool,
+    dicom_compress: str,
+    series_description: str | None,
+    series_number: int | None,
+    content_qualification: str,
+    synthetic_data: str | None,
+    dicom_maps: bool,
+    sidecar_patient: bool,
+    device: str,
+    **more: Any,
+) -> Upscaling:
+    """The choices behind the words of ``upscale``; what is not named here goes to ``super_resolve`` as it is.
+
+    Raises:
+        typer.BadParameter: if two words contradict each other, or a value cannot be understood.
+    """
     if scale is not None and spacing != "auto":
         raise typer.BadParameter("give either --spacing or --scale, not both")
-    options: dict[str, Any] = {
+    if model == "none" and (maps or dicom_maps or fidelity != 1.0 or ensemble != "1"):
+        raise typer.BadParameter("--fidelity, --ensemble and --maps are of a network; --model none has none")
+    options = {
         "modality": modality.upper() if modality else None,
         "spacing": parse_spacing(spacing),
         "scale": parse_scale(scale),
-        "exact_spacing": exact_spacing,
-        "allow_downsample": allow_downsample,
-        "profile": profile,
-        "slice_thickness": slice_thickness,
-        "tile": tile,
         "fidelity": fidelity,
         "ensemble": int(ensemble),
         "maps": maps or dicom_maps,
+        **more,
     }
-    if model == "none" and (maps or dicom_maps or fidelity != 1.0 or ensemble != "1"):
-        raise typer.BadParameter("--fidelity, --ensemble and --maps are of a network; --model none has none")
     dicom = dicom_options(
         format,
         {
@@ -156,41 +209,15 @@ def upscale(
             "maps": dicom_maps,
         },
     )
-    if not debug:
-        silence_libraries()
-    console = choose_console(quiet=quiet, as_json=as_json)
-    raise typer.Exit(
-        run_upscale(
-            inputs,
-            out,
-            console=console,
-            options=options,
-            model=model,
-            device=parse_device(device),
-            affine=affine,
-            format=format,
-            report=report,
-            dicom=dicom,
-            patient=sidecar_patient,
-            overwrite=overwrite,
-            debug=debug,
-        )
-    )
+    return Upscaling(model, parse_device(device), affine, format, report, options, dicom, sidecar_patient)
 
 
 def run_upscale(
     inputs: list[Path],
     out: Path,
+    upscaling: Upscaling,
     *,
     console: Console,
-    options: dict[str, Any],
-    model: str = "default",
-    device: str = "auto",
-    affine: Literal["sform", "qform"] | None = None,
-    format: Literal["same", "nifti", "dicom"] = "same",
-    report: bool = False,
-    dicom: DicomOptions | None = None,
-    patient: bool = False,
     overwrite: bool = False,
     debug: bool = False,
 ) -> ExitCode:
@@ -199,63 +226,42 @@ def run_upscale(
     Args:
         inputs: files and folders, all of which exist.
         out: output folder.
+        upscaling: what is done to each case.
         console: where events go.
-        options: keyword arguments of ``super_resolve`` that decide grid, profile and tile.
-        model: name, path or ``"none"``.
-        device: as ``super_resolve`` takes it.
-        affine: which affine of a NIfTI file holds where it states two.
-        format: file format of the results.
-        report: whether every case gets ``report.html``.
-        dicom: how derived series are written.
-        patient: whether the JSON beside a NIfTI file from DICOM says whose scan it is.
         overwrite: whether results that exist are replaced.
         debug: show tracebacks.
     """
-    cases = gather_cases(inputs, out, affine=affine)
+    cases = gather_cases(inputs, out, affine=upscaling.affine)
     if not cases:
         raise typer.BadParameter("everything there is a result of an earlier run in OUT", param_hint="INPUT...")
+    check_models(upscaling, {case.kind == "photo" for case in cases})
+    return Batch(upscaling, out, console, overwrite=overwrite, debug=debug).run(cases)
+
+
+def check_models(upscaling: Upscaling, photos: set[bool]) -> None:
+    """Load the networks before the first case: one that is missing is found now, not after hours.
+
+    Args:
+        upscaling: what is done to each case.
+        photos: whether there are photographs, scans, or both.
+
+    Raises:
+        typer.BadParameter: if there is no such model, or it has no GAN stage and a fidelity is asked for.
+        EnvironmentProblemError: if weights are missing or damaged, or the device is absent.
+    """
     from monai_sr.catalogue import perceptual_partner
 
-    loaded: dict[Path, SRModel] = {}
-
-    def network(modality: str | None) -> SRModel | str:
-        return prepare(model, device, modality, loaded)
-
-    # a missing model is found before the first case, not after it
-    for photo in {case.kind == "photo" for case in cases}:
-        found = network("photo" if photo else options.get("modality"))
-        if options.get("fidelity", 1.0) != 1.0 and not isinstance(found, str) and not perceptual_partner(found.record):
+    for photo in photos:
+        modality = "photo" if photo else upscaling.options.get("modality")
+        found = prepare(upscaling.model, upscaling.device, modality, upscaling.loaded)
+        if (
+            upscaling.options.get("fidelity", 1.0) != 1.0
+            and not isinstance(found, str)
+            and not perceptual_partner(found.record)
+        ):
             raise typer.BadParameter(
                 f"model {found.record.name} has no GAN stage, so its fidelity is 1", param_hint="--fidelity"
             )
-    from monai_sr.inference import super_resolve, super_resolve_photo
-    from monai_sr.io.photo import Photo
-
-    def resolve(volume: Volume, progress: Progress) -> SRResult:
-        common: dict[str, Any] = {"device": device, "progress": progress}
-        if isinstance(volume.source, Photo):
-            photo = replace(volume.source, name=volume.name)
-            own = photo_options(volume.name, options, affine)
-            return super_resolve_photo(photo, model=network("photo"), **common, **own)[1]
-        modality = options.get("modality") or volume.modality
-        return super_resolve(volume, model=network(modality), **common, **options)
-
-    batch = Batch(
-        resolve=resolve,
-        out=out,
-        console=console,
-        format=format,
-        overwrite=overwrite,
-        report=report,
-        dicom=dicom,
-        patient=patient,
-        options={
-            **{"model": model, "device": device, "affine": affine, "format": format, **options},
-            **({} if dicom is None else {"dicom": asdict(dicom)}),
-        },
-        debug=debug,
-    )
-    return batch.run(cases)
 
 
 def prepare(

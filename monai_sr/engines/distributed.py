@@ -7,12 +7,12 @@ in one process; n processes with batch b do what one process does with batch n b
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import distributed, nn
 
-__all__ = ["average_gradients", "start_processes", "stop_processes"]
+__all__ = ["average_gradients", "average_values", "start_processes", "stop_processes"]
 
 
 def start_processes() -> None:
@@ -33,7 +33,7 @@ def stop_processes() -> None:
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace all gradients by their mean over the processes, in one message; alone it does nothing."""
-    if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
+    if not _several():
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.reshape(-1) for g in gradients])
@@ -41,3 +41,21 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     flat /= distributed.get_world_size()
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+def average_values(values: Mapping[str, float], device: torch.device) -> dict[str, float]:
+    """Means over the processes of values that all of them have by the same names; alone they stay as they are.
+
+    Args:
+        values: e.g. the losses of one step.
+        device: on which the processes talk.
+    """
+    if not _several():
+        return dict(values)
+    means = torch.tensor(list(values.values()), dtype=torch.float32, device=device)
+    distributed.all_reduce(means)
+    return dict(zip(values, (means / distributed.get_world_size()).tolist(), strict=True))
+
+
+def _several() -> bool:
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1

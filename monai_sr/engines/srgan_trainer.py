@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
-from monai_sr.engines.distributed import average_gradients
+from monai_sr.engines.distributed import average_gradients, average_values
 from monai_sr.keys import HR, LR, SR
 from monai_sr.losses import WeightedLosses
 
@@ -248,6 +248,7 @@ class SRGanTrainer(Trainer):
         losses |= {"generator": float(total.detach()), "grad_norm": norm}
         if self.adversary is not None and self.adversary.learns(engine.state.iteration):
             losses |= self._learn_to_tell(hr, sr.detach())
+        losses = average_values(losses, self.state.device)
         return {"losses": losses, LR: lr, HR: hr, SR: sr.detach()}
 
     def _fool(self, sr: torch.Tensor, hr: torch.Tensor) -> list[tuple[str, float, torch.Tensor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -12,9 +12,10 @@ from monai_sr.io.files import NAME_LIMIT, file_kind, nifti_stem, safe_name, show
 from monai_sr.io.volume import InputError, Volume
 
 if TYPE_CHECKING:
+    from monai_sr.io.dicom_read import SeriesRef
     from monai_sr.io.nifti_forms import AffineForm
 
-__all__ = ["Case", "CaseKind", "find_cases"]
+__all__ = ["Case", "CaseKind", "find_cases", "with_unique_names"]
 
 CaseKind = Literal["nifti", "dicom", "photo", "refused"]
 
@@ -22,21 +23,50 @@ CaseKind = Literal["nifti", "dicom", "photo", "refused"]
 _FOREIGN = (".hdr", ".mgz", ".mgh", ".mha", ".mhd", ".mnc", ".nhdr", ".nrrd")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Case:
-    """One scan that is to be read, or a file whose refusal is to be reported.
+    """One scan that is to be read, or a file whose refusal is to be reported; plain data that another machine takes.
 
     Args:
         name: unique among the cases found together, also where upper and lower case are the same.
         path: the NIfTI file, the folder or file of the DICOM series, or the PNG, JPEG or TIFF file of a photograph.
-        kind: ``"refused"``: an image or archive of a format that is not read; ``read`` says so.
-        read: reads it anew at each call, and raises :class:`InputError` if it is refused.
+        kind: ``"refused"``: an image or archive of a format that is not read; ``problem`` says so.
+        files: all files of a DICOM series.
+        affine: which affine of a NIfTI file holds where it states two different ones.
+        problem: why it is refused, where that is known before it is read.
+        notes: what was found beside a DICOM series.
     """
 
     name: str
     path: Path
     kind: CaseKind
-    read: Callable[[], Volume]
+    files: tuple[Path, ...] = ()
+    affine: AffineForm | None = None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def read(self) -> Volume:
+        """Read it anew; the volume bears the name of the case.
+
+        Raises:
+            InputError: if it is refused.
+        """
+        if self.problem is not None:
+            raise InputError(self.problem)
+        return replace(self._volume(), name=self.name)
+
+    def _volume(self) -> Volume:
+        if self.kind == "nifti":
+            from monai_sr.io.nifti import read_nifti
+
+            return read_nifti(self.path, affine=self.affine)
+        if self.kind == "dicom":
+            from monai_sr.io.dicom_read import SeriesRef
+
+            return SeriesRef(self.name, self.files, notes=self.notes).read()
+        from monai_sr.io.photo import read_photo
+
+        return read_photo(self.path).volume
 
 
 def find_cases(path: Path, *, affine: AffineForm | None = None) -> list[Case]:
@@ -57,7 +87,21 @@ def find_cases(path: Path, *, affine: AffineForm | None = None) -> list[Case]:
     found = _in_folder(path, affine) if path.is_dir() else [_of_file(path, affine)]
     if not found:
         raise InputError(f"{shown(path)} holds no NIfTI file (.nii, .nii.gz), no DICOM image and no photograph")
-    return _with_unique_names(sorted(found, key=lambda case: str(case.path)))
+    return with_unique_names(sorted(found, key=lambda case: str(case.path)))
+
+
+def with_unique_names(cases: list[Case]) -> list[Case]:
+    """Append ``_2``, ``_3`` ... to a name that came before."""
+    taken: set[str] = set()
+    named = []
+    for case in cases:
+        name, number = case.name, 2
+        while name.lower() in taken:
+            ending = f"_{number}"
+            name, number = case.name[: NAME_LIMIT - len(ending)] + ending, number + 1
+        taken.add(name.lower())
+        named.append(replace(case, name=name))
+    return named
 
 
 def _of_file(path: Path, affine: AffineForm | None) -> Case:
@@ -99,21 +143,11 @@ def _in_folder(folder: Path, affine: AffineForm | None) -> list[Case]:
 
 
 def _nifti_case(path: Path, affine: AffineForm | None) -> Case:
-    def read() -> Volume:
-        from monai_sr.io.nifti import read_nifti
-
-        return read_nifti(path, affine=affine)
-
-    return Case(safe_name(nifti_stem(path)), path, "nifti", read)
+    return Case(safe_name(nifti_stem(path)), path, "nifti", affine=affine)
 
 
 def _photo_case(path: Path) -> Case:
-    def read() -> Volume:
-        from monai_sr.io.photo import read_photo
-
-        return read_photo(path).volume
-
-    return Case(safe_name(path.stem), path, "photo", read)
+    return Case(safe_name(path.stem), path, "photo")
 
 
 def _dicom_cases(folder: Path, refused: set[Path]) -> list[Case]:
@@ -121,7 +155,7 @@ def _dicom_cases(folder: Path, refused: set[Path]) -> list[Case]:
     from monai_sr.io.dicom_read import find_series
 
     return [
-        Case(series.name, _place(series.files, folder), "dicom", series.read)
+        _series_case(series, _place(series.files, folder))
         for series in find_series(folder)
         if not refused.issuperset(series.files)
     ]
@@ -133,7 +167,11 @@ def _dicom_file_case(path: Path) -> Case:
     series = find_series(path)
     if len(series) != 1:
         raise InputError(f"{shown(path)} is no DICOM image")
-    return Case(series[0].name, path, "dicom", series[0].read)
+    return _series_case(series[0], path)
+
+
+def _series_case(series: SeriesRef, path: Path) -> Case:
+    return Case(series.name, path, "dicom", series.files, problem=series.problem, notes=series.notes)
 
 
 def _place(files: Sequence[Path], folder: Path) -> Path:
@@ -144,10 +182,7 @@ def _place(files: Sequence[Path], folder: Path) -> Path:
 
 
 def _refused_case(path: Path, message: str) -> Case:
-    def read() -> NoReturn:
-        raise InputError(message)
-
-    return Case(safe_name(path.stem), path, "refused", read)
+    return Case(safe_name(path.stem), path, "refused", problem=message)
 
 
 def _refuse(path: Path, *, gzipped: bool) -> NoReturn:
@@ -160,21 +195,3 @@ def _reason(path: Path, *, gzipped: bool) -> str:
     if path.name.lower().endswith(_FOREIGN):
         return f"{shown(path)} is in a format that is not read; convert it to .nii.gz first"
     return f"{shown(path)} is neither NIfTI nor DICOM, nor a PNG, JPEG or TIFF image"
-
-
-def _with_unique_names(cases: list[Case]) -> list[Case]:
-    """Append ``_2``, ``_3`` ... to a name that came before, and let each volume bear the name of its case."""
-    taken: set[str] = set()
-    named = []
-    for case in cases:
-        name, number = case.name, 2
-        while name.lower() in taken:
-            ending = f"_{number}"
-            name, number = case.name[: NAME_LIMIT - len(ending)] + ending, number + 1
-        taken.add(name.lower())
-        named.append(Case(name, case.path, case.kind, _renaming(case.read, name)))
-    return named
-
-
-def _renaming(read: Callable[[], Volume], name: str) -> Callable[[], Volume]:
-    return lambda: replace(read(), name=name)

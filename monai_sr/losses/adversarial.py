@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from monai.losses import PatchAdversarialLoss
-from torch import nn
+from torch import distributed, nn
 from torch.nn import functional
 
 __all__ = ["AdversarialLoss", "RelativisticAverageLoss"]
@@ -61,7 +61,8 @@ class AdversarialLoss(nn.Module):
 class RelativisticAverageLoss(nn.Module):
     """Is HR more real than SR on average, and SR less than HR (Jolicoeur-Martineau 2018), as in ESRGAN (Wang 2018).
 
-    The averages are over the logits of the batch of this process.
+    The averages are over the logits of the whole batch, also where several processes have a part of it each, all of the
+    same size.
 
     Example:
         >>> import torch
@@ -85,5 +86,28 @@ class RelativisticAverageLoss(nn.Module):
     @staticmethod
     def _loss(above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
         bce = functional.binary_cross_entropy_with_logits
-        more, less = above - below.mean(), below - above.mean()
+        more, less = above - _mean_of_all(below), below - _mean_of_all(above)
         return 0.5 * (bce(more, torch.ones_like(more)) + bce(less, torch.zeros_like(less)))
+
+
+def _mean_of_all(logits: torch.Tensor) -> torch.Tensor:
+    """Mean over the processes too, through which gradients flow back to the logits of all of them."""
+    mean = logits.mean()
+    if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
+        return mean
+    mean_of_all: torch.Tensor = _MeanOverProcesses.apply(mean)  # type: ignore[no-untyped-call]
+    return mean_of_all
+
+
+class _MeanOverProcesses(torch.autograd.Function):
+    """Its own adjoint: every process's loss sees the mean, so each gets its share of all their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total / distributed.get_world_size()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return _MeanOverProcesses.forward(ctx, gradient)

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from monai_sr.cli.photo_options import photo_options
+from monai_sr.casework.photo_options import photo_options
 from monai_sr.io import InputError
 
 NONE = ("--model", "none", "--device", "cpu")

@@ -1,4 +1,4 @@
-"""Two processes with batch 1 take the steps of one process with batch 2."""
+"""Two processes with batch 1 take the steps of one process with batch 2, and write one set of files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from ignite.engine import Events
 from torch import distributed, multiprocessing
+from torch.utils.data import DataLoader
 
 from monai_sr.data import StepSampler
-from monai_sr.engines import Learner, average_gradients, start_processes, stop_processes
+from monai_sr.engines import (
+    Adversary,
+    Checkpointer,
+    Learner,
+    LossLog,
+    SRGanTrainer,
+    average_gradients,
+    start_processes,
+    stop_processes,
+)
+from monai_sr.keys import HR, LR
+from monai_sr.losses import AdversarialLoss, RelativisticAverageLoss, WeightedLosses
+from monai_sr.networks import SRPatchDiscriminator, UNetGenerator
 
 
 def _train(rank: int, world_size: int, batch: int) -> torch.Tensor:
@@ -39,13 +53,75 @@ def _process(rank: int, port: int, folder: str) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_available(), reason="this torch has no distributed package")
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(_process, args=(port, str(tmp_path)), nprocs=2)
+    multiprocessing.spawn(_process, args=(_free_port(), str(tmp_path)), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert torch.equal(first, second)
     torch.testing.assert_close(first, _train(0, 1, 2), rtol=1e-5, atol=1e-6)
+
+
+STEPS = 20
+
+
+def _gan(folder: Path, loss: str, rank: int, world_size: int, batch: int, until: int) -> list[dict[str, float]]:
+    """A training of 20 steps, or its beginning, on samples that are a function of their index; its losses."""
+    torch.manual_seed(0)
+    generator = UNetGenerator(channels=(4, 8), blocks=(1, 1))
+    network = SRPatchDiscriminator(channels=4, num_layers=2)
+    adversary = None
+    if loss != "l1":
+        game = RelativisticAverageLoss() if loss == "relativistic" else AdversarialLoss("hinge")
+        adversary = Adversary(Learner(network, torch.optim.Adam(network.parameters(), lr=1e-4)), game, weight=0.1)
+    images = torch.rand(STEPS * 2, 8, 16, 16, 16, generator=torch.Generator().manual_seed(1))
+    sampler = StepSampler(STEPS, batch, rank, world_size)
+    samples = [{LR: image[:7], HR: image[7:]} for image in images]
+    seen: list[dict[str, float]] = []
+    trainer = SRGanTrainer(
+        device=torch.device("cpu"),
+        max_epochs=until // 5,
+        train_data_loader=DataLoader(samples, batch_size=batch, sampler=sampler),
+        epoch_length=5,
+        generator=Learner(generator, torch.optim.Adam(generator.parameters(), lr=1e-4), max_grad_norm=0.05),
+        loss=WeightedLosses({"l1": torch.nn.L1Loss()}),
+        adversary=adversary,
+        train_handlers=[Checkpointer(folder, sampler), LossLog(folder, every=5)],
+    )
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda e: seen.append(e.state.output["losses"]))
+    trainer.run()
+    return seen
+
+
+def _gan_process(rank: int, port: int, folder: str, loss: str) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+    torch.set_num_threads(1)
+    start_processes()
+    # each in a folder of its own, so that it is seen who writes
+    torch.save(_gan(Path(folder, str(rank)), loss, rank, 2, 1, until=10), Path(folder, f"{rank}.pt"))
+    stop_processes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not distributed.is_available(), reason="this torch has no distributed package")
+@pytest.mark.parametrize("loss", ["l1", "hinge", "relativistic"])
+def test_a_training_of_two_processes_has_the_losses_of_one_and_goes_on_in_one(tmp_path: Path, loss: str) -> None:
+    multiprocessing.spawn(_gan_process, args=(_free_port(), str(tmp_path), loss), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first == second  # means over both, so the same number on each
+    assert not (tmp_path / "1").exists()
+    assert (tmp_path / "0" / "losses.jsonl").is_file()
+    one = _gan(tmp_path / "one", loss, 0, 1, 2, until=STEPS)
+    both = first + _gan(tmp_path / "0", loss, 0, 1, 2, until=STEPS)
+    assert len(both) == len(one) == STEPS
+    assert set(one[0]) >= ({"l1"} if loss == "l1" else {"l1", "adversarial", "discriminator"})
+    for mine, theirs in zip(both, one, strict=True):
+        if loss == "relativistic":  # no gradient holds the level of its logits: rounding alone moves it
+            mine, theirs = ({**row, "d_fake": row["d_real"] - row["d_fake"], "d_real": 0.0} for row in (mine, theirs))
+        assert mine == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def test_alone_gradients_stay_as_they_are() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from monai_sr.io import InputError
 
-__all__ = ["case_folder", "is_result", "refuse_existing"]
+__all__ = ["case_folder", "is_result", "refuse_existing", "staging_folder"]
 
-_RESULTS = ("preview.png", "report.html", "run.json", "dicom")
+_RESULTS = ("preview.png", "report.html", "run.json", "dicom", "SHA256SUMS")
 
 
 def is_result(name: str, case: str) -> bool:
@@ -38,7 +38,7 @@ def refuse_existing(folder: Path, case: str, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def case_folder(folder: Path, case: str, *, overwrite: bool = False) -> Iterator[Path]:
+def case_folder(folder: Path, case: str, *, overwrite: bool = False, staging: Path | None = None) -> Iterator[Path]:
     """Fill a hidden folder beside ``folder``; its entries take their place when the block ends well.
 
     Files in ``folder`` that are no results of this case are never touched. If moving fails, the old results come back.
@@ -48,10 +48,12 @@ def case_folder(folder: Path, case: str, *, overwrite: bool = False) -> Iterator
         case: name of the case, by which its results are known.
         overwrite: whether results that lie there are replaced; all of them are, so that no old file stands beside a
             new ``run.json``.
+        staging: the hidden folder, for a caller that clears up after a process that was killed; see
+            :func:`staging_folder`.
     """
     refuse_existing(folder, case, overwrite=overwrite)
     made = _make_parents(folder.parent)
-    staging = folder.with_name(f".monai_sr-{secrets.token_hex(8)}")
+    staging = staging_folder(folder) if staging is None else staging
     replaced = staging.with_name(staging.name + ".old")
     try:
         staging.mkdir()
@@ -67,6 +69,11 @@ def case_folder(folder: Path, case: str, *, overwrite: bool = False) -> Iterator
         for parent in made:
             with contextlib.suppress(OSError):
                 parent.rmdir()  # only if nothing was written at all
+
+
+def staging_folder(folder: Path) -> Path:
+    """A hidden name beside a case's folder that nothing else has."""
+    return folder.with_name(f".monai_sr-{secrets.token_hex(8)}")
 
 
 def _own_entries(folder: Path, case: str) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_sr.cli.case_folder import case_folder
+from monai_sr.casework.folder import case_folder
 from monai_sr.io import InputError
 
 

@@ -1,0 +1,125 @@
+"""The manifest: one Parquet row for each series, with all that a worker needs to read it; no voxel is read for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from monai_sr.io import Case, InputError, atomic_path
+from monai_sr.io.files import safe_name
+
+__all__ = ["Manifest", "write_manifest"]
+
+_SCHEMA = pa.schema(
+    [
+        ("series", pa.string()),
+        ("kind", pa.string()),
+        ("path", pa.string()),
+        ("files", pa.list_(pa.string())),
+        ("bytes", pa.int64()),
+        ("problem", pa.string()),
+        ("notes", pa.list_(pa.string())),
+    ]
+)
+_ROWS = 256  # in a row group, which is what a worker reads at once
+# Names that differ in their last digits take a few bytes each when only the difference is stored.
+_ENCODING = {"series": "DELTA_BYTE_ARRAY", "path": "DELTA_BYTE_ARRAY", "files.list.element": "DELTA_BYTE_ARRAY"}
+
+
+def write_manifest(cases: Iterable[Case], file: Path, *, overwrite: bool = False) -> int:
+    """Write the manifest of cases, as :func:`monai_sr.casework.gather_cases` finds them.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        InputError: if the file exists and may not be replaced.
+    """
+    rows = [_row(case) for case in cases]
+    with atomic_path(file, overwrite=overwrite) as temporary:
+        pq.write_table(
+            pa.Table.from_pylist(rows, _SCHEMA),
+            temporary,
+            row_group_size=_ROWS,
+            compression="zstd",
+            use_dictionary=["kind"],
+            column_encoding=_ENCODING,
+        )
+    return len(rows)
+
+
+class Manifest:
+    """A manifest on disk, of which only the rows that are asked for are read.
+
+    Args:
+        file: Parquet file of :func:`write_manifest`.
+
+    Raises:
+        InputError: if it is no manifest.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            self._parquet = pq.ParquetFile(file)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(
+                f"{file.name} cannot be read as a Parquet manifest ({type(error).__name__}); make one with --scan"
+            ) from None
+        missing = set(_SCHEMA.names) - set(self._parquet.schema_arrow.names)
+        if missing:
+            raise InputError(f"{file.name} lacks the column {min(missing)}; make the manifest with --scan")
+        groups = self._parquet.metadata.num_row_groups
+        self._sizes = [self._parquet.metadata.row_group(group).num_rows for group in range(groups)]
+        self._held: tuple[int, list[dict[str, Any]]] = (-1, [])
+
+    def __len__(self) -> int:
+        return sum(self._sizes)
+
+    def case(self, row: int) -> Case:
+        """The case of a row, ready to be read.
+
+        Raises:
+            InputError: if its name is none for a folder.
+        """
+        group = 0
+        while row >= self._sizes[group]:
+            row -= self._sizes[group]
+            group += 1
+        held, rows = self._held
+        if held != group:
+            rows = self._parquet.read_row_group(group, columns=_SCHEMA.names).to_pylist()
+            self._held = (group, rows)
+        entry = rows[row]
+        if safe_name(entry["series"]) != entry["series"]:  # a manifest may come from elsewhere
+            raise InputError(f"{self.file.name}: a series name is up to 64 characters out of A-Z a-z 0-9 . _ -")
+        return Case(
+            entry["series"],
+            Path(entry["path"]),
+            entry["kind"],
+            tuple(Path(file) for file in entry["files"]),
+            problem=entry["problem"],
+            notes=tuple(entry["notes"]),
+        )
+
+
+def _row(case: Case) -> dict[str, Any]:
+    files = case.files or (case.path,)
+    size = 0
+    for file in files:
+        with contextlib.suppress(OSError):  # reading it will say what is wrong
+            size += file.stat().st_size
+    return {
+        "series": case.name,
+        "kind": case.kind,
+        "path": str(case.path.absolute()),
+        "files": [str(file.absolute()) for file in case.files],
+        "bytes": size,
+        "problem": case.problem,
+        "notes": list(case.notes),
+    }

@@ -1,0 +1,121 @@
+"""Run a job to its end: rows from the workers to the disk and to whoever looks on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from monai_sr.archive.job import Job, JobRefused, Shard
+from monai_sr.archive.manifest import Manifest
+from monai_sr.archive.status import StatusRow, StatusWriter, read_status
+from monai_sr.archive.tries import Tries
+from monai_sr.archive.worker import Worker
+from monai_sr.casework import EnvironmentProblemError
+
+__all__ = ["READ_AND_WRITE", "run_job", "try_again"]
+
+READ_AND_WRITE = 3  # series of one worker at a time where the network has a GPU: one is read, one there, one written
+_STREAK = 25  # series in a row that are set aside: then it is not the series
+
+
+def run_job(
+    job: Job,
+    *,
+    shard: Shard | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    on_row: Callable[[StatusRow], None],
+    on_silence: Callable[[float], None] = lambda seconds: None,
+) -> None:
+    """Work on all series of a shard whose results are not there yet.
+
+    Args:
+        job: what to do; its choices are compared with those of its folder.
+        shard: which series; default: all.
+        workers: processes that Ray starts; default: one for each GPU, or as many as processor and memory allow; 0: this
+            process works, without Ray.
+        address: of a Ray cluster; default: this machine.
+        on_row: called with each series that ended.
+        on_silence: called with the seconds since the last series ended, when they have become many.
+
+    Raises:
+        JobRefused: if the job, or Ray, cannot be started as asked.
+        EnvironmentProblemError: if the machine is at fault.
+    """
+    total = len(Manifest(job.manifest))
+    if not total:
+        raise JobRefused(f"{job.manifest.name} holds no series")
+    job.begin(total)
+    rows = (shard or Shard()).rows(total)
+    writer, streak = StatusWriter(job.status), 0
+    try:
+        with _watch(on_silence) as heard:
+            for row in _rows_here(job, rows) if workers == 0 else _rows_on_ray(job, rows, workers, address):
+                heard()
+                writer.add(row)
+                on_row(row)
+                streak = streak + 1 if row.status == "set_aside" else 0
+                if row.status == "stopped":
+                    raise EnvironmentProblemError(f"{row.series}: {row.reason}")
+                if streak == _STREAK:
+                    raise EnvironmentProblemError(
+                        f"{streak} series in a row failed, so the machine may be at fault; the last one, {row.series}, "
+                        f"was {row.reason}"
+                    )
+    finally:
+        writer.flush()
+
+
+def try_again(job: Job) -> int:
+    """Give the series that were set aside new tries; how many there are."""
+    aside = [row.series for row in read_status(job.status).values() if row.status == "set_aside"]
+    for series in aside:
+        Tries(job.tries, series).forget()
+    return len(aside)
+
+
+def _rows_here(job: Job, rows: range) -> Iterator[StatusRow]:
+    """In threads of this process; a few at a time, since a million waiting futures are not small."""
+    at_once = calls_at_once(job.upscaling.device)
+    worker = Worker(job, at_once)
+    with ThreadPoolExecutor(at_once) as pool:
+        for start in range(0, len(rows), 16 * at_once):
+            yield from pool.map(worker, rows[start : start + 16 * at_once])
+
+
+def _rows_on_ray(job: Job, rows: range, workers: int | None, address: str | None) -> Iterator[StatusRow]:
+    from monai_sr.archive.cluster import rows_on_ray
+
+    return rows_on_ray(job, rows, workers=workers, address=address)
+
+
+def calls_at_once(device: str) -> int:
+    """How many series a worker has in hand: on the processor others would only take the network's time."""
+    from monai_sr.inference.model import select_device
+
+    return READ_AND_WRITE if select_device(device).type == "cuda" else 1
+
+
+@contextmanager
+def _watch(on_silence: Callable[[float], None], patience: float = 300.0) -> Iterator[Callable[[], None]]:
+    """Tell of long silences: Ray waits for processors that never come free without a word."""
+    last, ended = [time.monotonic()], threading.Event()
+
+    def heard() -> None:
+        last[0] = time.monotonic()
+
+    def watch() -> None:
+        while not ended.wait(patience):
+            silent = time.monotonic() - last[0]
+            if silent >= patience:
+                on_silence(silent)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield heard
+    finally:
+        ended.set()
