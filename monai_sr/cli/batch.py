@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from monai_sr.cli.case_folder import case_folder, refuse_existing
 from monai_sr.cli.console import Console
 from monai_sr.cli.outcome import ExitCode, is_environment_problem
-from monai_sr.io import Case, InputError, Volume, find_cases
+from monai_sr.io import Case, InputError, SeriesRules, Volume, find_cases
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRResult
@@ -26,15 +26,27 @@ Progress = Callable[[str, float], None]
 _MAX_NAME = 64
 
 
-def gather_cases(inputs: Sequence[Path], out: Path, *, affine: Any = None) -> list[Case]:
+def gather_cases(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    affine: Any = None,
+    rules: SeriesRules | None = None,
+    series: Sequence[str] = (),
+) -> list[Case]:
     """The cases of all inputs, each under a name of its own; results of earlier runs in ``out`` are passed over.
 
-    An input that holds nothing becomes a case whose reading says so, so that it is counted and the others run.
+    An input that holds nothing becomes a case whose reading says so, so that it is counted and the others run; so does
+    one that holds nothing but what is passed over.
     """
     cases: list[Case] = []
     for path in dict.fromkeys(inputs):
         try:
-            cases += [case for case in find_cases(path, affine=affine) if not _is_earlier_result(case.path, out)]
+            found = find_cases(path, affine=affine, rules=rules, series=series)
+            found = [case for case in found if not _is_earlier_result(case.path, out)]
+            if all(case.skip for case in found):  # nobody gives it to have it passed over
+                found = [replace(case, skip=None, read=_refusing(str(case.skip))) for case in found]
+            cases += found
         except InputError as error:
             cases.append(Case(path.name or "input", path, "refused", _refusing(str(error))))
     taken: set[str] = set()
@@ -78,7 +90,14 @@ class Batch:
     debug: bool = False
 
     def run(self, cases: Sequence[Case]) -> ExitCode:
-        """Process the cases in order; the exit code says what became of them."""
+        """Process the cases in order; the exit code says what became of them.
+
+        What is passed over is told first, and changes no exit code.
+        """
+        skipped = [case for case in cases if case.skip is not None]
+        for case in skipped:
+            self.console.emit("skipped", case=case.name, message=case.skip)
+        cases = [case for case in cases if case.skip is None]
         counts = {"done": 0, "refused": 0, "failed": 0}
         code = ExitCode.DONE
         for position, case in enumerate(cases, start=1):
@@ -103,7 +122,7 @@ class Batch:
         if code == ExitCode.DONE and counts["refused"] + counts["failed"]:
             code = ExitCode.CASES
         left = len(cases) - sum(counts.values())
-        self.console.emit("summary", **counts, left=left, exit_code=int(code), research_only=True)
+        self.console.emit("summary", **counts, skipped=len(skipped), left=left, exit_code=int(code), research_only=True)
         return code
 
     def _case(self, case: Case) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,11 +22,18 @@ from monai_sr.cli.dicom_options import (
     SyntheticOption,
     dicom_options,
 )
-from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption
+from monai_sr.cli.options import (
+    AffineOption,
+    DebugOption,
+    DeviceOption,
+    IrregularOption,
+    SeriesOption,
+    TiltOption,
+)
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.photo_options import photo_options
 from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
-from monai_sr.io import Volume
+from monai_sr.io import SeriesRules, Volume
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRModel, SRResult
@@ -40,7 +48,7 @@ def upscale(
         typer.Argument(
             metavar="INPUT...",
             exists=True,
-            help="NIfTI file, folder with DICOM series, photograph (PNG, JPEG, TIFF), or folder of cases.",
+            help="NIfTI file, DICOM folder, DICOMDIR or zip, photograph (PNG, JPEG, TIFF), or folder of cases.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Output folder: OUT/<case>/...")],
@@ -97,6 +105,9 @@ def upscale(
         ),
     ] = None,
     affine: AffineOption = None,
+    series: SeriesOption = None,
+    allow_tilt: TiltOption = False,
+    resample_irregular: IrregularOption = False,
     format: Annotated[
         Literal["same", "nifti", "dicom"], typer.Option(help="File format of the results; same: as read.")
     ] = "same",
@@ -168,6 +179,8 @@ def upscale(
             model=model,
             device=parse_device(device),
             affine=affine,
+            series=series or (),
+            rules=SeriesRules(allow_tilt=allow_tilt, resample_irregular=resample_irregular),
             format=format,
             report=report,
             dicom=dicom,
@@ -187,6 +200,8 @@ def run_upscale(
     model: str = "default",
     device: str = "auto",
     affine: Literal["sform", "qform"] | None = None,
+    series: Sequence[str] = (),
+    rules: SeriesRules | None = None,
     format: Literal["same", "nifti", "dicom"] = "same",
     report: bool = False,
     dicom: DicomOptions | None = None,
@@ -204,6 +219,8 @@ def run_upscale(
         model: name, path or ``"none"``.
         device: as ``super_resolve`` takes it.
         affine: which affine of a NIfTI file holds where it states two.
+        series: DICOM series that are meant; all, if empty.
+        rules: what the DICOM reader accepts beyond a regular, right-angled stack of slices.
         format: file format of the results.
         report: whether every case gets ``report.html``.
         dicom: how derived series are written.
@@ -211,7 +228,8 @@ def run_upscale(
         overwrite: whether results that exist are replaced.
         debug: show tracebacks.
     """
-    cases = gather_cases(inputs, out, affine=affine)
+    rules = rules or SeriesRules()
+    cases = gather_cases(inputs, out, affine=affine, rules=rules, series=series)
     if not cases:
         raise typer.BadParameter("everything there is a result of an earlier run in OUT", param_hint="INPUT...")
     from monai_sr.catalogue import perceptual_partner
@@ -250,7 +268,7 @@ def run_upscale(
         dicom=dicom,
         patient=patient,
         options={
-            **{"model": model, "device": device, "affine": affine, "format": format, **options},
+            **{"model": model, "device": device, "affine": affine, "format": format, **asdict(rules), **options},
             **({} if dicom is None else {"dicom": asdict(dicom)}),
         },
         debug=debug,

@@ -99,7 +99,7 @@ def series_facts(files: Sequence[Glimpse]) -> SeriesFacts:
             "is derived (ImageType DERIVED: made out of other images, not acquired); upscale the original, or choose "
             "it with --series"
         )
-    elif kind.why:
+    elif kind.why and kind.name != "unknown":  # a scan whose header was damaged may be just that
         skip = kind.why
     elif SCOUT.search(first.description) and _planes(files) > 1:
         kind = Kind("localizer")

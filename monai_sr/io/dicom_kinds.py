@@ -27,7 +27,16 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 
 KindName = Literal[
-    "image", "derived", "localizer", "mosaic", "colour", "secondary capture", "report", "no image", "other modality"
+    "image",
+    "derived",
+    "localizer",
+    "mosaic",
+    "colour",
+    "secondary capture",
+    "report",
+    "no image",
+    "other modality",
+    "unknown",
 ]
 
 
@@ -79,6 +88,8 @@ def kind_of(header: Dataset) -> Kind:
 
 
 def _other(header: Dataset, uid: str) -> KindName:
+    if not uid:
+        return "unknown"
     if uid.startswith(REPORTS):
         return "report"
     if not has_value(header, "Rows"):

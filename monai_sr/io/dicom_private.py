@@ -21,8 +21,8 @@ def philips_scale(dataset: Dataset) -> float | None:
     """Scale slope of a Philips MR image; None where there is none.
 
     With the standard RescaleSlope ``RS`` and RescaleIntercept a stored value becomes a displayed one, and each series
-    is scaled anew; the floating point value, comparable between series, is the displayed one over ``RS`` times the scale
-    slope (Chenevert et al., Translational Oncology 2014, 7:65).
+    is scaled anew; the floating point value, comparable between series, is the displayed one over ``RS`` times the
+    scale slope (Chenevert et al., Translational Oncology 2014, 7:65).
 
     Args:
         dataset: complete, with its private elements.

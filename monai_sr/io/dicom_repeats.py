@@ -44,7 +44,8 @@ def check_repeats(ordered: Sequence[Frame], heights: FloatArray, label: str) -> 
     extra = int((counts - 1).sum())
     raise InputError(
         f"{label} has {counted(extra, 'duplicate slice')}: {ordered[place].label} and {ordered[place + 1].label} lie "
-        f"at one position and hold {_pixels_alike(ordered[place], ordered[place + 1])} pixels; keep one image per position"
+        f"at one position and hold {_pixels_alike(ordered[place], ordered[place + 1])} pixels; "
+        "keep one image per position"
     )
 
 

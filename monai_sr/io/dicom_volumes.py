@@ -154,7 +154,9 @@ def _number(frame: Frame) -> int:
 def _parts(
     frames: Sequence[Frame], keys: Sequence[Key], labels: Sequence[str], values: Sequence[Sequence[Hashable]]
 ) -> list[Part]:
-    ranks = [{value: rank for rank, value in enumerate(sorted(set(found), key=_order))} for found in values]
+    ranks: list[dict[Hashable, int]] = []  # from 1, and 0 for frames that have no value
+    for found in values:
+        ranks.append({None: 0} | {v: i for i, v in enumerate(sorted({*found} - {None}, key=_order), start=1)})
     grouped: dict[Key, list[Frame]] = defaultdict(list)
     for frame, key in zip(frames, keys, strict=True):
         grouped[key].append(frame)
@@ -169,15 +171,13 @@ def _parts(
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """None first, then numbers, then the rest by its text."""
-    if value is None:
-        return 0, 0
+    """Numbers first, then the rest by its text."""
     return (1, value) if isinstance(value, int | float) else (2, str(value))
 
 
 def _shown(label: str, value: Any, rank: int) -> str:
     if label.startswith(_RANKED):
-        return label.format(rank + 1)
+        return label.format(rank)
     text = f"{value:g}" if isinstance(value, int | float) else re.sub(r"[^A-Za-z0-9_/. -]", "", str(value))[:40]
     return label.format(text).strip()
 
