@@ -135,7 +135,7 @@ class Batch:
         volume = self._read(case)
         for note in volume.notes:
             self.console.emit("note", case=case.name, message=note)
-        output_format(volume, self.format)
+        output_format(volume, self.format, maps=bool(self.options.get("maps")))
         read = time.perf_counter() - began
         result = self.resolve(volume, lambda stage, fraction: self._stage(case.name, stage, fraction))
         for message in result.report["warnings"]:
