@@ -65,7 +65,7 @@ NOTES: list[Note] = [
         cell="writes 4-D .*, each volume the same",
     ),
     Note(
-        "Several volumes of two slices each: one gap proves no regular spacing, so they are not offered to choose from. "
+        "Several volumes of two slices each: one gap proves no regular spacing, so none is offered to choose. "
         "ITK stacks all images with an averaged spacing, dcm2niix writes one 4-D file.",
         kind="volumes of two slices",
     ),

@@ -225,9 +225,7 @@ def test_a_tilted_series_is_kept_on_its_positions(dicom: Path, tmp_path: Path, f
         ("dicom2nifti/failing/sliceincrement/002", 5, SeriesRules(resample_irregular=True, allow_tilt=True)),
     ],
 )
-def test_uneven_slices_are_interpolated_when_told_to(
-    dicom: Path, folder: str, slices: int, rules: SeriesRules
-) -> None:
+def test_uneven_slices_are_interpolated_when_told_to(dicom: Path, folder: str, slices: int, rules: SeriesRules) -> None:
     series = only_series(dicom / folder)
     volume = series.read(rules)
     assert volume.array.shape[2] == slices
