@@ -135,7 +135,8 @@ class Batch:
         volume = self._read(case)
         for note in volume.notes:
             self.console.emit("note", case=case.name, message=note)
-        output_format(volume, self.format, maps=bool(self.options.get("maps")))
+        parametric = self.dicom is not None and self.dicom.maps
+        output_format(volume, self.format, nifti_maps=bool(self.options.get("maps")) and not parametric)
         read = time.perf_counter() - began
         result = self.resolve(volume, lambda stage, fraction: self._stage(case.name, stage, fraction))
         for message in result.report["warnings"]:

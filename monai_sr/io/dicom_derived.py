@@ -17,7 +17,13 @@ from pydicom.uid import generate_uid
 from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io.dicom_classic import classic_header
 from monai_sr.io.dicom_headers import first_item, has_value, numbers, strings, whole_number
-from monai_sr.io.dicom_options import LARGEST_SERIES_NUMBER, DicomOptions, encoded, series_description
+from monai_sr.io.dicom_options import (
+    DESCRIPTION_LENGTH,
+    LARGEST_SERIES_NUMBER,
+    DicomOptions,
+    encoded,
+    series_description,
+)
 from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.dicom_values import Encoding, decimal
 from monai_sr.io.dicom_window import window_of
