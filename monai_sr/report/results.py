@@ -33,13 +33,15 @@ MEANINGS = {
 }
 
 
-def output_format(source: Volume, wanted: OutputFormat, *, maps: bool = False) -> Literal["nifti", "dicom", "photo"]:
+def output_format(
+    source: Volume, wanted: OutputFormat, *, nifti_maps: bool = False
+) -> Literal["nifti", "dicom", "photo"]:
     """The format to write; ask before the work, not after it.
 
     Args:
         source: the scan or photograph as it was read.
         wanted: by the user.
-        maps: whether maps are to be written too, which are NIfTI.
+        nifti_maps: whether maps are to be written too, as NIfTI.
 
     Raises:
         InputError: if DICOM is wanted of a scan that did not come from DICOM, NIfTI of a tilted one, or a scan's format
@@ -58,11 +60,11 @@ def output_format(source: Volume, wanted: OutputFormat, *, maps: bool = False) -
         )
     chosen: Literal["nifti", "dicom"] = ("dicom" if derived else "nifti") if wanted == "same" else wanted
     tilt = tilt_of(source)
-    if (maps or chosen == "nifti") and tilt is not None:
+    if (nifti_maps or chosen == "nifti") and tilt is not None:
         what = "--maps are written as NIfTI" if chosen == "dicom" else "NIfTI was asked for"
         raise InputError(
             f"{source.name}: {what}, and the slices are stacked {tilt.degrees:.2f} degrees off their normal "
-            "(gantry tilt): ITK and 3D Slicer refuse a sheared NIfTI; write DICOM, and no maps"
+            "(gantry tilt): ITK and 3D Slicer refuse a sheared NIfTI; write DICOM, and maps with --dicom-maps"
         )
     return chosen
 

@@ -192,6 +192,14 @@ class TestRules:
     def test_maps_of_a_tilted_scan_are_refused(self, run, tilted, tmp_path):
         ended = run("upscale", tilted, "-o", tmp_path / "a", "--allow-tilt", "--maps", "--device", "cpu")
         assert ended.code == 3 and "--maps are written as NIfTI" in ended.err
+        ended = run("upscale", tilted, "-o", tmp_path / "b", "--allow-tilt", "--dicom-maps", "--device", "cpu")
+        assert ended.code == 0, ended.err
+        (case,) = (tmp_path / "b").iterdir()
+        (file,) = case.glob("*_deviation.dcm")
+        groups = pydicom.dcmread(file).PerFrameFunctionalGroupsSequence
+        places = [group.PlanePositionSequence[0].ImagePositionPatient for group in groups]
+        images = [pydicom.dcmread(file).ImagePositionPatient for file in sorted((case / "dicom").glob("*.dcm"))]
+        np.testing.assert_allclose(np.array(places, float), np.array(images, float), atol=1e-4)
 
     def test_uneven_slices(self, run, study, tmp_path):
         ended = run("upscale", study / "gap", "-o", tmp_path / "out", "--resample-irregular", *NONE)
