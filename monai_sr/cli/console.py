@@ -126,6 +126,8 @@ def _problem(event: str, facts: dict[str, Any]) -> str:
 
 def _summary(facts: dict[str, Any]) -> str:
     parts = [
-        f"{facts[key]} {key}" for key in ("done", "refused", "failed", "skipped", "left") if facts[key] or key == "done"
+        f"{facts[key]} {key}"
+        for key in ("done", "refused", "failed", "skipped", "left")
+        if facts.get(key) or key == "done"
     ]
     return f"{', '.join(parts)}. Research only. Not for diagnosis."
