@@ -26,13 +26,14 @@ _SCHEMA = pa.schema(
         ("notes", pa.list_(pa.string())),
     ]
 )
+_ZIPPED = "it lies in a zip archive, whose members no worker can open; unpack it first"
 _ROWS = 256  # in a row group, which is what a worker reads at once
 # Names that differ in their last digits take a few bytes each when only the difference is stored.
 _ENCODING = {"series": "DELTA_BYTE_ARRAY", "path": "DELTA_BYTE_ARRAY", "files.list.element": "DELTA_BYTE_ARRAY"}
 
 
 def write_manifest(cases: Iterable[Case], file: Path, *, overwrite: bool = False) -> int:
-    """Write the manifest of cases, as :func:`monai_sr.casework.gather_cases` finds them.
+    """Write the manifest of cases, as :func:`monai_sr.casework.gather_cases` finds them; what is skipped is left out.
 
     Returns:
         How many there are.
@@ -40,7 +41,7 @@ def write_manifest(cases: Iterable[Case], file: Path, *, overwrite: bool = False
     Raises:
         InputError: if the file exists and may not be replaced.
     """
-    rows = [_row(case) for case in cases]
+    rows = [_row(case) for case in cases if case.skip is None]
     with atomic_path(file, overwrite=overwrite) as temporary:
         pq.write_table(
             pa.Table.from_pylist(rows, _SCHEMA),
@@ -120,6 +121,6 @@ def _row(case: Case) -> dict[str, Any]:
         "path": str(case.path.absolute()),
         "files": [str(file.absolute()) for file in case.files],
         "bytes": size,
-        "problem": case.problem,
+        "problem": _ZIPPED if case.unpacked is not None else case.problem,
         "notes": list(case.notes),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,22 @@ if TYPE_CHECKING:
 __all__ = ["gather_cases"]
 
 
-def gather_cases(inputs: Sequence[Path], out: Path, *, affine: AffineForm | None = None) -> list[Case]:
+def gather_cases(
+    inputs: Sequence[Path], out: Path, *, affine: AffineForm | None = None, series: Sequence[str] = ()
+) -> list[Case]:
     """The cases of all inputs, each under a name of its own; results of earlier runs in ``out`` are passed over.
 
-    An input that holds nothing becomes a case whose reading says so, so that it is counted and the others run.
+    An input that holds nothing becomes a case whose reading says so, so that it is counted and the others run; so does
+    one that holds nothing but what is skipped.
     """
     cases: list[Case] = []
     for path in dict.fromkeys(inputs):
         try:
-            cases += [case for case in find_cases(path, affine=affine) if not _is_earlier_result(case.path, out)]
+            found = find_cases(path, affine=affine, series=series)
+            found = [case for case in found if not _is_earlier_result(case.path, out)]
+            if all(case.skip for case in found):  # nobody gives it to have it passed over
+                found = [replace(case, skip=None, problem=case.skip) for case in found]
+            cases += found
         except InputError as error:
             cases.append(Case(path.name or "input", path, "refused", problem=str(error)))
     return with_unique_names(cases)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from monai_sr.casework.failure import EnvironmentProblemError
 from monai_sr.casework.photo_options import photo_options
-from monai_sr.io import Case, Volume
+from monai_sr.io import Case, SeriesRules, Volume
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRModel, SRResult
@@ -34,6 +34,7 @@ class Upscaling:
         options: keyword arguments of ``super_resolve`` that decide grid, profile and tile.
         dicom: how derived series are written.
         patient: whether the JSON beside a NIfTI file from DICOM says whose scan it is.
+        rules: what the DICOM reader accepts beyond a regular, right-angled stack of slices.
         loaded: networks by file; those that are missing are entered when they are needed.
     """
 
@@ -45,13 +46,15 @@ class Upscaling:
     options: Mapping[str, Any] = field(default_factory=dict)
     dicom: DicomOptions | None = None
     patient: bool = False
+    rules: SeriesRules = field(default_factory=SeriesRules)
     loaded: dict[Path, SRModel] = field(default_factory=dict)
 
     @property
     def choices(self) -> dict[str, Any]:
         """What the user asked for, for ``run.json``."""
         chosen = {"model": self.model, "device": self.device, "affine": self.affine, "format": self.format}
-        return {**chosen, **self.options, **({} if self.dicom is None else {"dicom": asdict(self.dicom)})}
+        chosen |= {**asdict(self.rules), **self.options}
+        return {**chosen, **({} if self.dicom is None else {"dicom": asdict(self.dicom)})}
 
     def network(self, modality: str | None) -> SRModel | str:
         """The network for a modality, loaded once; ``"none"`` where none is wanted.
@@ -80,8 +83,9 @@ class Upscaling:
         """
         from monai_sr.report import output_format
 
-        volume = replace(case.read(), name=case.name)
-        output_format(volume, self.format)
+        volume = replace(case, rules=self.rules).read()
+        parametric = self.dicom is not None and self.dicom.maps
+        output_format(volume, self.format, nifti_maps=bool(self.options.get("maps")) and not parametric)
         if self.options.get("modality") is None:
             return volume
         # the user has decided, so what the reader guessed from the values would only mislead

@@ -17,6 +17,7 @@ from monai_sr.cli.compare import compare
 from monai_sr.cli.evaluate import evaluate
 from monai_sr.cli.export import export
 from monai_sr.cli.info import info
+from monai_sr.cli.inspect import inspect
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.train import train
 from monai_sr.cli.upscale import upscale
@@ -34,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(no_args_is_help=True)(upscale)
+app.command(no_args_is_help=True)(inspect)
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(compare)

@@ -35,7 +35,14 @@ class Batch:
     debug: bool = False
 
     def run(self, cases: Sequence[Case]) -> ExitCode:
-        """Process the cases in order; the exit code says what became of them."""
+        """Process the cases in order; the exit code says what became of them.
+
+        What is passed over is told first, and changes no exit code.
+        """
+        skipped = [case for case in cases if case.skip is not None]
+        for case in skipped:
+            self.console.emit("skipped", case=case.name, message=case.skip)
+        cases = [case for case in cases if case.skip is None]
         counts = {"done": 0, "refused": 0, "failed": 0}
         code = ExitCode.DONE
         for position, case in enumerate(cases, start=1):
@@ -60,7 +67,7 @@ class Batch:
         if code == ExitCode.DONE and counts["refused"] + counts["failed"]:
             code = ExitCode.CASES
         left = len(cases) - sum(counts.values())
-        self.console.emit("summary", **counts, left=left, exit_code=int(code), research_only=True)
+        self.console.emit("summary", **counts, skipped=len(skipped), left=left, exit_code=int(code), research_only=True)
         return code
 
     def _case(self, case: Case) -> None:

@@ -20,7 +20,7 @@ _BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}"
 
 
 class Console(Protocol):
-    """Takes events: started, stage, note, warning, done, refused, failed, interrupted, stopped, summary."""
+    """Takes events: skipped, started, stage, note, warning, done, refused, failed, interrupted, stopped, summary."""
 
     def emit(self, event: str, **facts: Any) -> None:
         """Show one event."""
@@ -116,5 +116,9 @@ def _problem(event: str, facts: dict[str, Any]) -> str:
 
 
 def _summary(facts: dict[str, Any]) -> str:
-    parts = [f"{facts[key]} {key}" for key in ("done", "refused", "failed", "left") if facts[key] or key == "done"]
+    parts = [
+        f"{facts[key]} {key}"
+        for key in ("done", "refused", "failed", "skipped", "left")
+        if facts.get(key) or key == "done"
+    ]
     return f"{', '.join(parts)}. Research only. Not for diagnosis."

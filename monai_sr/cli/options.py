@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-__all__ = ["AffineOption", "DebugOption", "DeviceOption", "ModalityOption", "takes_options_of"]
+__all__ = [
+    "AffineOption",
+    "DebugOption",
+    "DeviceOption",
+    "IrregularOption",
+    "ModalityOption",
+    "SeriesOption",
+    "TiltOption",
+    "takes_options_of",
+]
 
 ModalityOption = Annotated[
     Literal["ct", "mr"] | None, typer.Option(case_sensitive=False, help="Of all files. Default: as each file says.")
@@ -18,6 +27,25 @@ AffineOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the networks run.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+SeriesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--series",
+        metavar="UID|NUMBER|TEXT[:N|:all]",
+        help="Only this DICOM series: UID, number, name in 'monai-sr inspect', or part of the description; may be "
+        "repeated. ':2' or ':all' behind it: the second or all volumes of a series that holds several.",
+    ),
+]
+TiltOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-tilt", help="Take gantry-tilted series as they are, on the sheared grid; the result can be DICOM only."
+    ),
+]
+IrregularOption = Annotated[
+    bool,
+    typer.Option("--resample-irregular", help="Interpolate unevenly spaced slices, at their true positions."),
+]
 
 
 def takes_options_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,9 +22,17 @@ from monai_sr.cli.dicom_options import (
     SyntheticOption,
     dicom_options,
 )
-from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption
+from monai_sr.cli.options import (
+    AffineOption,
+    DebugOption,
+    DeviceOption,
+    IrregularOption,
+    SeriesOption,
+    TiltOption,
+)
 from monai_sr.cli.outcome import EnvironmentProblemError, ExitCode
 from monai_sr.cli.values import parse_device, parse_scale, parse_spacing
+from monai_sr.io import SeriesRules
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRModel
@@ -37,7 +46,7 @@ def upscale(
         typer.Argument(
             metavar="INPUT...",
             exists=True,
-            help="NIfTI file, folder with DICOM series, photograph (PNG, JPEG, TIFF), or folder of cases.",
+            help="NIfTI file, DICOM folder, DICOMDIR or zip, photograph (PNG, JPEG, TIFF), or folder of cases.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Output folder: OUT/<case>/...")],
@@ -94,6 +103,9 @@ def upscale(
         ),
     ] = None,
     affine: AffineOption = None,
+    series: SeriesOption = None,
+    allow_tilt: TiltOption = False,
+    resample_irregular: IrregularOption = False,
     format: Annotated[
         Literal["same", "nifti", "dicom"], typer.Option(help="File format of the results; same: as read.")
     ] = "same",
@@ -137,6 +149,8 @@ def upscale(
         profile=profile,
         slice_thickness=slice_thickness,
         affine=affine,
+        allow_tilt=allow_tilt,
+        resample_irregular=resample_irregular,
         format=format,
         report=report,
         new_uids=new_uids,
@@ -153,7 +167,9 @@ def upscale(
     if not debug:
         silence_libraries()
     console = choose_console(quiet=quiet, as_json=as_json)
-    raise typer.Exit(run_upscale(inputs, out, upscaling, console=console, overwrite=overwrite, debug=debug))
+    raise typer.Exit(
+        run_upscale(inputs, out, upscaling, console=console, series=series or (), overwrite=overwrite, debug=debug)
+    )
 
 
 def upscaling_of(
@@ -166,6 +182,8 @@ def upscaling_of(
     ensemble: str,
     maps: bool,
     affine: Literal["sform", "qform"] | None,
+    allow_tilt: bool,
+    resample_irregular: bool,
     format: Literal["same", "nifti", "dicom"],
     report: bool,
     new_uids: bool,
@@ -209,7 +227,8 @@ def upscaling_of(
             "maps": dicom_maps,
         },
     )
-    return Upscaling(model, parse_device(device), affine, format, report, options, dicom, sidecar_patient)
+    rules = SeriesRules(allow_tilt=allow_tilt, resample_irregular=resample_irregular)
+    return Upscaling(model, parse_device(device), affine, format, report, options, dicom, sidecar_patient, rules)
 
 
 def run_upscale(
@@ -218,6 +237,7 @@ def run_upscale(
     upscaling: Upscaling,
     *,
     console: Console,
+    series: Sequence[str] = (),
     overwrite: bool = False,
     debug: bool = False,
 ) -> ExitCode:
@@ -228,10 +248,11 @@ def run_upscale(
         out: output folder.
         upscaling: what is done to each case.
         console: where events go.
+        series: DICOM series that are meant; all, if empty.
         overwrite: whether results that exist are replaced.
         debug: show tracebacks.
     """
-    cases = gather_cases(inputs, out, affine=upscaling.affine)
+    cases = gather_cases(inputs, out, affine=upscaling.affine, series=series)
     if not cases:
         raise typer.BadParameter("everything there is a result of an earlier run in OUT", param_hint="INPUT...")
     check_models(upscaling, {case.kind == "photo" for case in cases})

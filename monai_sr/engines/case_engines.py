@@ -41,7 +41,9 @@ def case_dataset(dataset_dir: str | Path | None, affine: Literal["sform", "qform
     if not dataset_dir:
         raise ConfigRefused("dataset_dir is not given; name a scan or a folder of scans: --dataset_dir DIR")
     try:
-        return Dataset([{"image": case} for case in find_cases(Path(dataset_dir), affine=affine)])
+        found = find_cases(Path(dataset_dir), affine=affine)
+        meant = [case for case in found if case.skip is None] or found  # a study holds localizers and reports too
+        return Dataset([{"image": case} for case in meant])
     except (InputError, FileNotFoundError) as error:
         raise ConfigRefused(str(error)) from error
 

@@ -30,6 +30,7 @@ from monai_sr.inference.ensemble import FLIPS, RunningSpread
 from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
 from monai_sr.inference.model import AddedDetail, SRModel, load_model, load_perceptual, select_device, with_fidelity
 from monai_sr.inference.plan import GridPlan, Spacing, plan_grid
+from monai_sr.inference.tilt import TILT_NOTE, tilt_of
 from monai_sr.inference.trained_range import outside_trained_range
 from monai_sr.inference.window import HaloInferer
 from monai_sr.intensity import IntensityRange, body_mask, contrast, estimate_noise, intensity_range
@@ -223,6 +224,9 @@ def _restore(
     x = torch.from_numpy(np.ascontiguousarray(acquired.array))
     inside = torch.from_numpy(mask)
     spacing = list(acquired.geometry.spacing)
+    tilt = tilt_of(acquired)
+    if tilt is not None:
+        spacing[tilt.axis] *= tilt.cosine  # the thickness of a slice is measured along its normal, too
     slice_axis = _slice_axis(acquired, plan)
     for axis, grid in (item for item in plan.axes if item[1].factor < 1):
         x = degrade(x, grid.reversed(), default_profile(modality), axis)
@@ -236,7 +240,17 @@ def _restore(
     ]
     groups = _at_once(restored, job.model)
     for group in groups:
-        x = _restore_axes(x, inside, group, scale, found, acquired, spacing, job, last=group is groups[-1])
+        last = group is groups[-1]
+        if tilt is not None and [c.axis for c in group] == [tilt.axis]:
+            with job.stage("straighten"):
+                job.noise = max(job.noise, _noise(x, inside, group, scale, spacing))  # a shift smooths it
+                straight, margins = tilt.straightened(x, spacing)
+                body = tilt.straightened(inside.float(), spacing)[0] > 0.5
+            straight = _restore_axes(straight, body, group, scale, found, acquired, spacing, job, last=last)
+            with job.stage("straighten"):
+                x = tilt.leant(straight, group[0].grid, spacing, margins)
+        else:
+            x = _restore_axes(x, inside, group, scale, found, acquired, spacing, job, last=last)
         for axis, grid, _ in group:
             inside = _nearest(inside, grid, axis)
             spacing[axis] /= grid.factor
@@ -297,12 +311,9 @@ def _restore_axes(
 ) -> torch.Tensor:
     """Restore one axis, or the two axes of all slices at once; after the last nothing more is done to the volume."""
     axes = [c.axis for c in coarse]
-    # noise is measured across the restored axis, or in the slices
-    others = axes if len(axes) > 1 else sorted((a for a in range(3) if a not in axes), key=lambda a: spacing[a])
     with job.stage("measure"):
         # an axis that was restored before is smooth, and hides the noise that the scan still has in the other ones
-        seen = estimate_noise(x.numpy(), inside.numpy(), (others[0], others[1])) / scale.width
-        noise = job.noise = max(job.noise, seen)
+        noise = job.noise = max(job.noise, _noise(x, inside, coarse, scale, spacing))
     places = list(range(-len(axes), 0))
     y = torch.movedim(x, axes, places).contiguous()
     moved = [CoarseAxis(place, c.grid, c.profile) for place, c in zip(places, coarse, strict=True)]
@@ -349,6 +360,19 @@ def _restore_axes(
             }
         )
     return torch.movedim(sr, places, axes).contiguous()
+
+
+def _noise(
+    x: torch.Tensor,
+    inside: torch.Tensor,
+    coarse: Sequence[CoarseAxis],
+    scale: IntensityRange,
+    spacing: Sequence[float],
+) -> float:
+    """Noise as a fraction of the range, measured across the restored axis, or in the slices."""
+    axes = [c.axis for c in coarse]
+    others = axes if len(axes) > 1 else sorted((a for a in range(3) if a not in axes), key=lambda a: spacing[a])
+    return estimate_noise(x.numpy(), inside.numpy(), (others[0], others[1])) / scale.width
 
 
 def _doubts(
@@ -423,6 +447,7 @@ def _model_facts(model: SRModel | None) -> dict[str, Any]:
 
 
 def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict[str, Any]:
+    tilt = tilt_of(acquired)
     return {
         "case": acquired.name,
         "modality": acquired.modality,
@@ -436,6 +461,7 @@ def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict
         "seconds": job.seconds,
         "peak_memory_bytes": peak_memory_bytes(job.device),
         "warnings": job.warnings,
-        "notes": [*acquired.notes, *plan.notes],
+        "tilt_degrees": None if tilt is None else round(tilt.degrees, 3),
+        "notes": [*acquired.notes, *plan.notes, *([] if tilt is None else [TILT_NOTE])],
         "versions": versions(),
     }

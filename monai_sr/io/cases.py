@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from monai_sr.io.files import NAME_LIMIT, file_kind, nifti_stem, safe_name, shown, walk_files
+from monai_sr.io.series_rules import SeriesRules
 from monai_sr.io.volume import InputError, Volume
 
 if TYPE_CHECKING:
     from monai_sr.io.dicom_read import SeriesRef
     from monai_sr.io.nifti_forms import AffineForm
+    from monai_sr.io.zipped import Unpacked
 
 __all__ = ["Case", "CaseKind", "find_cases", "with_unique_names"]
 
@@ -35,6 +37,11 @@ class Case:
         affine: which affine of a NIfTI file holds where it states two different ones.
         problem: why it is refused, where that is known before it is read.
         notes: what was found beside a DICOM series.
+        skip: why the command line passes over it, since nobody means it when giving a whole study: a localizer, a
+            report, a derived series. None for what is to be read.
+        rules: what the DICOM reader accepts beyond a regular, right-angled stack of slices.
+        volume: which of several volumes of a DICOM series, from 1; None where it has to hold one.
+        unpacked: the temporary folder that its files lie in, which lives as long as its cases.
     """
 
     name: str
@@ -44,6 +51,10 @@ class Case:
     affine: AffineForm | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    skip: str | None = None
+    rules: SeriesRules = field(default_factory=SeriesRules)
+    volume: int | None = None
+    unpacked: Unpacked | None = None
 
     def read(self) -> Volume:
         """Read it anew; the volume bears the name of the case.
@@ -63,28 +74,48 @@ class Case:
         if self.kind == "dicom":
             from monai_sr.io.dicom_read import SeriesRef
 
-            return SeriesRef(self.name, self.files, notes=self.notes).read()
+            return SeriesRef(self.name, self.files, notes=self.notes).read(self.rules, self.volume)
         from monai_sr.io.photo import read_photo
 
         return read_photo(self.path).volume
 
 
-def find_cases(path: Path, *, affine: AffineForm | None = None) -> list[Case]:
+@dataclass(frozen=True)
+class _Wish:
+    """How to read what is found."""
+
+    affine: AffineForm | None = None
+    rules: SeriesRules = field(default_factory=SeriesRules)
+    series: tuple[str, ...] = ()
+
+
+def find_cases(
+    path: Path,
+    *,
+    affine: AffineForm | None = None,
+    rules: SeriesRules | None = None,
+    series: Sequence[str] = (),
+) -> list[Case]:
     """The cases of one input, sorted by path. Voxels are read only by :attr:`Case.read`.
 
     Args:
-        path: a NIfTI file, a DICOM file, a photograph, or a folder that holds any of them at any depth. Hidden entries
-            and files that are no images are passed over; and photographs are, where a scan lies in the same folder or
-            below it, for beside scans they are previews and screenshots.
+        path: a NIfTI file, a DICOM file, a DICOMDIR, a photograph, a folder that holds any of them at any depth, or a
+            zip archive of such a folder, which is unpacked into a temporary folder that lives as long as its cases.
+            Hidden entries and files that are no images are passed over; and photographs are, where a scan lies in the
+            same folder or below it, for beside scans they are previews and screenshots.
         affine: which affine of a NIfTI file holds where it states two different ones.
+        rules: what the DICOM reader accepts beyond a regular, right-angled stack of slices.
+        series: DICOM series that are meant, by UID, case name, number or part of the description, and with ``:2`` or
+            ``:all`` behind it the second or all volumes of a series that holds several. Everything else is left out.
 
     Raises:
         FileNotFoundError: if there is no such path.
-        InputError: if it is a file of another kind, or a folder in which nothing was found.
+        InputError: if it is a file of another kind, a folder in which nothing was found, or no series is the one meant.
     """
     if not path.exists():
         raise FileNotFoundError(f"no such file or folder: {path}")
-    found = _in_folder(path, affine) if path.is_dir() else [_of_file(path, affine)]
+    wish = _Wish(affine, rules or SeriesRules(), tuple(series))
+    found = _in_folder(path, wish) if path.is_dir() else _of_file(path, wish)
     if not found:
         raise InputError(f"{shown(path)} holds no NIfTI file (.nii, .nii.gz), no DICOM image and no photograph")
     return with_unique_names(sorted(found, key=lambda case: str(case.path)))
@@ -104,18 +135,22 @@ def with_unique_names(cases: list[Case]) -> list[Case]:
     return named
 
 
-def _of_file(path: Path, affine: AffineForm | None) -> Case:
+def _of_file(path: Path, wish: _Wish) -> list[Case]:
     kind = file_kind(path)
-    if kind == "nifti":
-        return _nifti_case(path, affine)
+    if kind == "zip":
+        return _zip_cases(path, wish)
     if kind == "dicom":
-        return _dicom_file_case(path)
+        return _dicom_file_cases(path, wish)
+    if kind in ("nifti", "photo") and wish.series:
+        raise InputError(f"{shown(path)} is no DICOM series; --series chooses among those")
+    if kind == "nifti":
+        return [_nifti_case(path, wish.affine)]
     if kind == "photo":
-        return _photo_case(path)
+        return [_photo_case(path)]
     _refuse(path, gzipped=kind == "gzip")
 
 
-def _in_folder(folder: Path, affine: AffineForm | None) -> list[Case]:
+def _in_folder(folder: Path, wish: _Wish) -> list[Case]:
     cases: list[Case] = []
     photos: list[Case] = []
     scans = False  # also those that are refused for their format
@@ -132,14 +167,24 @@ def _in_folder(folder: Path, affine: AffineForm | None) -> list[Case]:
             continue
         if kind == "nifti":
             scans = True
-            cases.append(_nifti_case(file, affine))
+            cases.append(_nifti_case(file, wish.affine))
         elif kind == "photo":
             photos.append(_photo_case(file))
+        elif kind == "zip" and file.suffix.lower() == ".zip":
+            told = f"{shown(file)} is a zip archive; give it by itself"
+            cases.append(replace(_refused_case(file, told), skip=told))
         elif kind == "gzip" or (kind == "other" and file.name.lower().endswith(_FOREIGN)):
             scans = scans or kind == "other"
             cases.append(_refused_case(file, _reason(file, gzipped=kind == "gzip")))
-    series = _dicom_cases(folder, {case.path for case in cases if case.kind == "refused"})
-    return cases + series + ([] if scans or series else photos)
+    series = _dicom_cases(folder, {case.path for case in cases if case.kind == "refused"}, wish)
+    return series if wish.series else cases + series + ([] if scans or series else photos)
+
+
+def _zip_cases(path: Path, wish: _Wish) -> list[Case]:
+    from monai_sr.io.zipped import Unpacked
+
+    unpacked = Unpacked(path)
+    return [replace(case, unpacked=unpacked) for case in _in_folder(unpacked.folder, wish)]
 
 
 def _nifti_case(path: Path, affine: AffineForm | None) -> Case:
@@ -150,28 +195,47 @@ def _photo_case(path: Path) -> Case:
     return Case(safe_name(path.stem), path, "photo")
 
 
-def _dicom_cases(folder: Path, refused: set[Path]) -> list[Case]:
+def _dicom_cases(folder: Path, refused: set[Path], wish: _Wish) -> list[Case]:
     """One case per series; a file that is refused already (unreadable, so of unknown kind) is not reported twice."""
-    from monai_sr.io.dicom_read import find_series
+    from monai_sr.io.dicom_study import find_study
 
-    return [
-        _series_case(series, _place(series.files, folder))
-        for series in find_series(folder)
-        if not refused.issuperset(series.files)
-    ]
+    found = [series for series in find_study(folder) if not refused.issuperset(series.files)]
+    return _series_cases(found, folder, wish)
 
 
-def _dicom_file_case(path: Path) -> Case:
-    from monai_sr.io.dicom_read import find_series
+def _dicom_file_cases(path: Path, wish: _Wish) -> list[Case]:
+    from monai_sr.io.dicom_study import find_study
 
-    series = find_series(path)
-    if len(series) != 1:
+    found = find_study(path)
+    if not found:
         raise InputError(f"{shown(path)} is no DICOM image")
-    return _series_case(series[0], path)
+    return _series_cases(found, path, wish)
 
 
-def _series_case(series: SeriesRef, path: Path) -> Case:
-    return Case(series.name, path, "dicom", series.files, problem=series.problem, notes=series.notes)
+def _series_cases(found: Sequence[SeriesRef], place: Path, wish: _Wish) -> list[Case]:
+    from monai_sr.io.dicom_study import choose
+
+    if not wish.series:
+        return [_series_case(series, place, wish, None, series.facts.skip) for series in found]
+    chosen = choose(found, wish.series, shown(place))
+    return [_series_case(series, place, wish, volume, None) for series, volume in chosen]
+
+
+def _series_case(series: SeriesRef, place: Path, wish: _Wish, volume: int | None, skip: str | None) -> Case:
+    name = series.name if volume is None else f"{series.name}_{volume}"
+    if skip is not None and series.facts.number is not None:
+        skip = f"series {series.facts.number} {skip}"
+    return Case(
+        name,
+        _place(series.files, place),
+        "dicom",
+        series.files,
+        problem=series.problem,
+        notes=series.notes,
+        skip=skip,
+        rules=wish.rules,
+        volume=volume,
+    )
 
 
 def _place(files: Sequence[Path], folder: Path) -> Path:

@@ -17,7 +17,13 @@ from pydicom.uid import generate_uid
 from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io.dicom_classic import classic_header
 from monai_sr.io.dicom_headers import first_item, has_value, numbers, strings, whole_number
-from monai_sr.io.dicom_options import LARGEST_SERIES_NUMBER, DicomOptions, encoded, series_description
+from monai_sr.io.dicom_options import (
+    DESCRIPTION_LENGTH,
+    LARGEST_SERIES_NUMBER,
+    DicomOptions,
+    encoded,
+    series_description,
+)
 from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.dicom_values import Encoding, decimal
 from monai_sr.io.dicom_window import window_of
@@ -113,7 +119,7 @@ def series_header(
         out.FrameOfReferenceUID = generate_uid(entropy_srcs=[series, "frame of reference"])
     number = options.series_number
     out.SeriesNumber = _series_number(whole_number(source.headers[0], "SeriesNumber")) if number is None else number
-    _describe(out, source.headers[0], derivation, options)
+    _describe(out, source, derivation, options)
     if options.research:
         out.ContentQualification = "RESEARCH"
     if options.synthetic_data is not None:
@@ -127,7 +133,11 @@ def series_header(
     return out
 
 
-def _describe(out: Dataset, header: Dataset, derivation: Derivation, options: DicomOptions) -> None:
+def _describe(out: Dataset, reference: DicomSource, derivation: Derivation, options: DicomOptions) -> None:
+    header = reference.headers[0]
+    parts = derivation.parts
+    if reference.part:  # one of several volumes of the series, which would all bear one name
+        parts["tag"] = f"{reference.part[: DESCRIPTION_LENGTH // 2]} {parts['tag']}"
     character_set = strings(header, "SpecificCharacterSet")
     if encoded(options.series_description, character_set) is None:
         raise InputError(
@@ -135,7 +145,7 @@ def _describe(out: Dataset, header: Dataset, derivation: Derivation, options: Di
             f"({'/'.join(character_set) or 'ASCII'}); use plain letters"
         )
     for source in (" ".join(strings(header, "SeriesDescription")), ""):  # broken text is not passed on
-        text = series_description(options.series_description, source, derivation.parts)
+        text = series_description(options.series_description, source, parts)
         if (written := encoded(text, character_set)) is not None:
             out[Tag("SeriesDescription")] = DataElement(Tag("SeriesDescription"), "LO", written)
             return

@@ -10,25 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 from monai_sr.io.dicom_headers import Instance, first_item, has_value, number, numbers, strings, whole_number
+from monai_sr.io.dicom_kinds import CLASSIC, ENHANCED, kind_of, sop_class_of
 from monai_sr.io.volume import InputError, Modality
 
 __all__ = ["Frame", "frames_of", "modality_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
-CLASSIC: dict[str, Modality] = {
-    "1.2.840.10008.5.1.4.1.1.2": "CT",
-    "1.2.840.10008.5.1.4.1.1.4": "MR",
-}
-ENHANCED: dict[str, Modality] = {
-    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
-    "1.2.840.10008.5.1.4.1.1.2.2": "CT",  # Legacy Converted: the same functional groups
-    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
-    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
-}
 # Header numbers are hostile: these bounds are far outside any scanner and far inside float32 and memory.
 LARGEST_SIDE = 8192
 MOST_FRAMES = 100_000
@@ -77,7 +67,7 @@ class Frame:
     @property
     def is_enhanced(self) -> bool:
         """Whether it comes from a multi-frame object."""
-        return sop_class(self.instance) in ENHANCED
+        return sop_class_of(self.instance.header) in ENHANCED
 
     @property
     def label(self) -> str:
@@ -89,13 +79,8 @@ class Frame:
 
 def modality_of(instance: Instance) -> Modality:
     """CT or MR, from the SOP class: what the object is, whatever its Modality tag says."""
-    uid = sop_class(instance)
+    uid = sop_class_of(instance.header)
     return CLASSIC.get(uid) or ENHANCED[uid]
-
-
-def sop_class(instance: Instance) -> str:
-    """SOP Class UID, empty where absent."""
-    return next(iter(strings(instance.header, "SOPClassUID")), "")
 
 
 def frames_of(instance: Instance) -> list[Frame]:
@@ -106,42 +91,17 @@ def frames_of(instance: Instance) -> list[Frame]:
     """
     _check_kind(instance)
     _check_pixel_format(instance)
-    if sop_class(instance) in ENHANCED:
+    if sop_class_of(instance.header) in ENHANCED:
         return _enhanced_frames(instance)
     return [_classic_frame(instance)]
 
 
 def _check_kind(instance: Instance) -> None:
     header, label = instance.header, instance.label
-    uid = sop_class(instance)
-    if uid not in CLASSIC and uid not in ENHANCED:
-        raise InputError(f"{label} is not a CT or MR image but {_kind(header, uid)}; give a CT or MR series")
-    samples = whole_number(header, "SamplesPerPixel")
-    photometric = next(iter(strings(header, "PhotometricInterpretation")), "")
-    if (samples is not None and samples != 1) or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
-        raise InputError(
-            f"{label} is a colour image ({photometric or f'{samples} samples per pixel'}), not a grayscale CT or MR "
-            "image; give the original series"
-        )
-    kinds = {value.upper() for value in strings(header, "ImageType")}
-    if "LOCALIZER" in kinds:
-        raise InputError(f"{label} is a localizer (ImageType LOCALIZER), not a slice of a volume; leave it out")
-    if "MOSAIC" in kinds:
-        raise InputError(
-            f"{label} is a mosaic (ImageType MOSAIC): many slices tiled into one image; split it into slices first"
-        )
+    if (kind := kind_of(header)).why:
+        raise InputError(f"{label} {kind.why}")
     if has_value(header, "ModalityLUTSequence"):
         raise InputError(f"{label} scales its pixels by a Modality LUT, which is not supported; export with a rescale")
-
-
-def _kind(header: Dataset, uid: str) -> str:
-    if not uid:
-        return "an object without SOPClassUID"
-    name = UID(uid).name
-    name = name if name != uid else "an object of an unknown kind"
-    photometric = next(iter(strings(header, "PhotometricInterpretation")), "")
-    colour = f" ({photometric})" if photometric and not photometric.startswith("MONOCHROME") else ""
-    return name + colour + ("" if has_value(header, "Rows") else " without an image")
 
 
 def _check_pixel_format(instance: Instance) -> None:

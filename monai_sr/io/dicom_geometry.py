@@ -1,7 +1,8 @@
 """From frames to one regular grid, or a refusal that says what is wrong with it.
 
 Slices are ordered by their position along the slice normal; InstanceNumber and file names decide nothing. No spacing
-is ever averaged over a gap.
+is ever averaged over a gap. With the rules that a user gave, a tilt is kept as a sheared grid, and unevenly spaced
+slices get a regular grid on which their values have to be interpolated.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ import numpy.typing as npt
 
 from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io.dicom_frames import Frame
-from monai_sr.io.dicom_headers import number, strings
+from monai_sr.io.dicom_headers import number
+from monai_sr.io.dicom_repeats import PLACE_TOLERANCE_MM, check_repeats, counted
+from monai_sr.io.series_rules import SeriesRules
 from monai_sr.io.volume import InputError
 
-__all__ = ["Stack", "orthonormal", "stack_frames"]
+__all__ = ["FEWEST_SLICES", "Stack", "alike", "orthonormal", "stack_frames"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# A slice may lie this far from its place on the regular grid: headers round to 0.01 mm, and readers such as 3D Slicer
-# and highdicom draw the line at 0.01 mm and 1 %.
-PLACE_TOLERANCE_MM = 0.01
+# A slice may lie this far from its place on the regular grid, or PLACE_TOLERANCE_MM: readers such as 3D Slicer and
+# highdicom draw the line at 0.01 mm and 1 %.
 PLACE_TOLERANCE_SPACING = 0.01
 # Slices may be shifted sideways by a tenth of a pixel over the whole stack: rounded cosines do that, a tilt does more.
 SHIFT_TOLERANCE_PIXELS = 0.1
@@ -33,21 +35,26 @@ SPACING_TOLERANCE = 1e-4
 TILT_TOLERANCE_DEGREES = 0.1
 # Two slices leave one gap, and one gap proves no regularity: a missing slice between them could not be seen.
 FEWEST_SLICES = 3
+# Over a wider gap, in narrowest gaps, interpolation would make up most of what lies between.
+WIDEST_GAP = 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Frames in order along the slice normal, on a regular grid.
+    """Frames in order along the slice normal, and a regular grid.
 
     Args:
-        frames: one per slice.
-        geometry: grid of the volume ``(X, Y, Z)`` = (column, row, slice), RAS.
+        frames: all frames.
+        geometry: grid of the volume ``(X, Y, Z)`` = (column, row, slice), RAS; its last axis is the way from slice to
+            slice, off the slice normal where there is a tilt.
         notes: what was found and accepted, one sentence each.
+        places: where the frames lie on the last axis of the grid, in voxels; None where frame ``k`` is slice ``k``.
     """
 
     frames: tuple[Frame, ...]
     geometry: VolumeGeometry
     notes: tuple[str, ...]
+    places: FloatArray | None = None
 
 
 def orthonormal(orientation: FloatArray) -> FloatArray:
@@ -58,38 +65,59 @@ def orthonormal(orientation: FloatArray) -> FloatArray:
     return np.array([row, np.cross(normal, row), normal])
 
 
-def stack_frames(frames: Sequence[Frame], label: str) -> Stack:
+def stack_frames(frames: Sequence[Frame], label: str, rules: SeriesRules | None = None) -> Stack:
     """Order the frames of one series and prove that they are one regular, right-angled stack.
 
     Args:
         frames: all frames of the series, in any order.
         label: how messages name the series.
+        rules: what is accepted beyond that.
 
     Raises:
         InputError: if they are not.
     """
+    rules = rules or SeriesRules()
     _check_alike(frames, label)
     axes = orthonormal(frames[0].orientation)
     places = np.array([frame.position for frame in frames]) @ axes.T  # (n, 3) mm along row, column and normal
     order = np.argsort(places[:, 2], kind="stable")
     ordered, places = [frames[i] for i in order], places[order]
-    _check_repeats(ordered, places[:, 2], label)
+    check_repeats(ordered, places[:, 2], label)
     if len(ordered) < FEWEST_SLICES:
         raise InputError(
-            f"{label} has {_count(len(ordered), 'slice')}; a volume needs at least {FEWEST_SLICES}, since the gap "
+            f"{label} has {counted(len(ordered), 'slice')}; a volume needs at least {FEWEST_SLICES}, since the gap "
             "between fewer slices cannot be checked; give the whole series"
         )
-    spacing = _check_regular(ordered, places[:, 2], label)
-    notes = _check_upright(ordered, places, label)
+    notes: list[str] = []
+    count = len(ordered)
+    try:
+        spacing = _check_regular(ordered, places[:, 2], label)
+    except InputError:
+        if not rules.resample_irregular:
+            raise
+        count, note = _even_count(ordered, places[:, 2], label)
+        spacing = float(places[-1, 2] - places[0, 2]) / (count - 1)
+        notes.append(note)
+    shift, tilt_notes = _check_upright(ordered, places, label, allow_tilt=rules.allow_tilt)
     first = ordered[0]
     rows, columns = first.size
     affine = np.eye(4)
     affine[:3, 0] = axes[0] * first.column_spacing_mm
     affine[:3, 1] = axes[1] * first.row_spacing_mm
-    affine[:3, 2] = axes[2] * spacing
+    affine[:3, 2] = axes.T @ np.append(shift / (count - 1), spacing)
     affine[:3, 3] = first.position
-    geometry = VolumeGeometry((columns, rows, len(ordered)), LPS_TO_RAS @ affine)
-    return Stack(tuple(ordered), geometry, notes)
+    geometry = VolumeGeometry((columns, rows, count), LPS_TO_RAS @ affine)
+    uneven = (places[:, 2] - places[0, 2]) / spacing if notes else None
+    return Stack(tuple(ordered), geometry, (*notes, *tilt_notes), uneven)
+
+
+def alike(first: Frame, other: Frame) -> bool:
+    """Whether two frames could be slices of one stack: parallel, of one size and pixel spacing."""
+    try:
+        _check_alike([first, other], "")
+    except InputError:
+        return False
+    return True
 
 
 def _check_alike(frames: Sequence[Frame], label: str) -> None:
@@ -120,54 +148,6 @@ def _angle(first: Frame, other: Frame) -> float:
     return math.degrees(math.acos(float(np.clip(cosines.min(), -1, 1))))
 
 
-def _check_repeats(ordered: Sequence[Frame], heights: FloatArray, label: str) -> None:
-    """Refuse several images at one slice position: copies, or several volumes in one series."""
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(heights) > PLACE_TOLERANCE_MM) + 1, [len(ordered)]])
-    counts = np.diff(starts)
-    if counts.max(initial=1) == 1:
-        return
-    if twin := _same_instance_twice(ordered):
-        raise InputError(
-            f"{label} holds the same image twice ({twin[0].label} and {twin[1].label} have one SOPInstanceUID); "
-            "remove the duplicates"
-        )
-    if len(counts) == 1:
-        raise InputError(
-            f"{label} is not a volume: all its {len(ordered)} images lie at one slice position; "
-            "give slices side by side"
-        )
-    if (counts == counts[0]).all():
-        raise InputError(
-            f"{label} holds {counts[0]} volumes: {counts[0]} images at each of {len(counts)} slice positions (echoes, "
-            "diffusion directions, phases or time points); give one volume at a time"
-        )
-    place = int(starts[int(np.argmax(counts > 1))])
-    extra = int((counts - 1).sum())
-    raise InputError(
-        f"{label} has {_count(extra, 'duplicate slice')}: {ordered[place].label} and {ordered[place + 1].label} lie at "
-        f"one position and hold {_pixels_alike(ordered[place], ordered[place + 1])} pixels; keep one image per position"
-    )
-
-
-def _same_instance_twice(frames: Sequence[Frame]) -> tuple[Frame, Frame] | None:
-    seen: dict[tuple[tuple[str, ...], int], Frame] = {}
-    for frame in frames:
-        uid = strings(frame.instance.header, "SOPInstanceUID")
-        if uid and (uid, frame.index) in seen:
-            return seen[uid, frame.index], frame
-        seen[uid, frame.index] = frame
-    return None
-
-
-def _pixels_alike(one: Frame, two: Frame) -> str:
-    if one.instance is two.instance:
-        return "other"
-    try:
-        return "identical" if one.instance.load().get("PixelData") == two.instance.load().get("PixelData") else "other"
-    except InputError:
-        return "unreadable"
-
-
 def _check_regular(ordered: Sequence[Frame], heights: FloatArray, label: str) -> float:
     """Refuse missing slices and uneven spacing.
 
@@ -183,8 +163,8 @@ def _check_regular(ordered: Sequence[Frame], heights: FloatArray, label: str) ->
         where = "; ".join(_gap(ordered, gaps, int(i)) for i in np.flatnonzero(steps > 1)[:3])
         more = "; ..." if (steps > 1).sum() > 3 else ""
         raise InputError(
-            f"{label} misses {_count(missing, 'slice')}: spacing is {usual:g} mm, but {where}{more}; "
-            "export the whole series again"
+            f"{label} misses {counted(missing, 'slice')}: spacing is {usual:g} mm, but {where}{more}; "
+            "export the whole series again, or have the gap interpolated by --resample-irregular"
         )
     spacing = float(heights[-1] - heights[0]) / len(gaps)
     off = np.abs(heights - (heights[0] + spacing * np.arange(len(heights))))
@@ -194,26 +174,49 @@ def _check_regular(ordered: Sequence[Frame], heights: FloatArray, label: str) ->
         raise InputError(
             f"{label} is irregularly spaced: gaps of {gaps.min():g} to {gaps.max():g} mm, {off.max():.3g} mm off a "
             f"regular grid where {allowed:g} mm are allowed ({_gap(ordered, gaps, oddest)}); "
-            "give one evenly spaced stack"
+            "give one evenly spaced stack, or have it interpolated by --resample-irregular"
         )
     return spacing
+
+
+def _even_count(ordered: Sequence[Frame], heights: FloatArray, label: str) -> tuple[int, str]:
+    """How many evenly spaced slices cover the same extent about as finely as the closest ones, and a note on it."""
+    gaps = np.diff(heights)
+    widest = int(np.argmax(gaps))
+    if gaps[widest] > WIDEST_GAP * gaps.min():
+        raise InputError(
+            f"{label} is too unevenly spaced to be interpolated: gaps of {gaps.min():g} to {gaps.max():g} mm, where "
+            f"{WIDEST_GAP:g} times the narrowest are allowed ({_gap(ordered, gaps, widest)}); "
+            "give one evenly spaced stack"
+        )
+    count = round(float(heights[-1] - heights[0]) / float(gaps.min())) + 1
+    note = (
+        f"gaps of {gaps.min():g} to {gaps.max():g} mm between slices: {len(ordered)} slices were interpolated at "
+        f"{count} even places by monotone cubics (--resample-irregular); the widest: {_gap(ordered, gaps, widest)}"
+    )
+    return count, note
 
 
 def _gap(ordered: Sequence[Frame], gaps: FloatArray, i: int) -> str:
     return f"{gaps[i]:g} mm lie between {ordered[i].label} and {ordered[i + 1].label}"
 
 
-def _check_upright(ordered: Sequence[Frame], places: FloatArray, label: str) -> tuple[str, ...]:
-    """Refuse a stack whose steps are not parallel to the slice normal (gantry tilt).
+def _check_upright(
+    ordered: Sequence[Frame], places: FloatArray, label: str, *, allow_tilt: bool
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Refuse a stack whose steps are not parallel to the slice normal (gantry tilt), if that is not allowed.
 
     A shift below the tolerance is rounding in the header; the stack is then taken as upright from its first slice.
+
+    Returns:
+        Shift of the last slice against the first along row and column in mm, and notes.
     """
     first = ordered[0]
     shifts = np.linalg.norm(places[:, :2] - places[0, :2], axis=1)
     allowed = SHIFT_TOLERANCE_PIXELS * min(first.row_spacing_mm, first.column_spacing_mm)
     if shifts.max() > allowed:
         extent = float(places[-1, 2] - places[0, 2])
-        straight = np.outer(np.linspace(0, 1, len(places)), places[-1, :2] - places[0, :2])
+        straight = np.outer((places[:, 2] - places[0, 2]) / extent, places[-1, :2] - places[0, :2])
         wobble = np.linalg.norm(places[:, :2] - places[0, :2] - straight, axis=1).max()
         if wobble > allowed:
             raise InputError(
@@ -221,9 +224,16 @@ def _check_upright(ordered: Sequence[Frame], places: FloatArray, label: str) -> 
                 f"at most {allowed:g} mm are allowed; give one straight stack"
             )
         tilt = math.degrees(math.atan2(float(shifts[-1]), extent))
+        if allow_tilt:
+            note = (
+                f"slices are stacked {tilt:.2f} degrees off their normal (gantry tilt); the grid is sheared alike, and "
+                "can be written as DICOM only"
+            )
+            return places[-1, :2] - places[0, :2], (note,)
         raise InputError(
             f"{label} has a gantry tilt: its slices are stacked {tilt:.2f} degrees off their normal "
-            f"({shifts[-1]:g} mm over the stack); resample it to a right-angled grid first"
+            f"({shifts[-1]:g} mm over the stack); take it as it is with --allow-tilt, or resample it to a right-angled "
+            "grid first"
         )
     told = _told_tilt(ordered)
     normal = orthonormal(first.orientation)[2]
@@ -233,9 +243,8 @@ def _check_upright(ordered: Sequence[Frame], places: FloatArray, label: str) -> 
             f"{label} contradicts itself: GantryDetectorTilt is {told:g} degrees, but its slices are stacked without "
             "a tilt; correct the tag if the series was resampled"
         )
-    return (f"slices are shifted sideways by {shifts.max():.3f} mm over the stack; taken as rounding",) * int(
-        shifts.max() > PLACE_TOLERANCE_MM
-    )
+    note = f"slices are shifted sideways by {shifts.max():.3f} mm over the stack; taken as rounding"
+    return np.zeros(2), (note,) * int(shifts.max() > PLACE_TOLERANCE_MM)
 
 
 def _told_tilt(ordered: Sequence[Frame]) -> float:
@@ -247,7 +256,3 @@ def _told_tilt(ordered: Sequence[Frame]) -> float:
         except InputError:
             continue  # unreadable: the positions decide
     return max(tilts, key=abs, default=0.0)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -25,7 +25,7 @@ from monai_sr.io.dicom_frames import Frame, modality_of
 from monai_sr.io.dicom_headers import Instance, whole_number
 from monai_sr.io.volume import InputError, Modality
 
-__all__ = ["LOSSY_METHODS", "read_values", "transfer_syntax"]
+__all__ = ["LOSSY_METHODS", "check_decodable", "read_values", "transfer_syntax"]
 
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
 # Transfer syntaxes that lose information, with the code that DICOM has for the method (PS3.3 C.7.6.1.1.5.1).
@@ -105,6 +105,27 @@ def transfer_syntax(dataset: Dataset) -> UID | None:
     return ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
 
 
+def check_decodable(header: Dataset, label: str) -> None:
+    """Refuse pixels for which no decoder is installed, from the header alone.
+
+    Raises:
+        InputError: naming the compression and what to install.
+    """
+    _decoder(transfer_syntax(header) or ExplicitVRLittleEndian, label)
+
+
+def _decoder(syntax: UID, label: str) -> Decoder:
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise InputError(
+            f"{label}: unsupported transfer syntax {_printable(syntax)}; convert it to Explicit VR Little Endian"
+        ) from None
+    if not decoder.is_available:
+        raise InputError(f"{label}: unsupported compression {syntax.name}; {REMEDIES.get(syntax, FALLBACK_REMEDY)}")
+    return decoder
+
+
 def _stored_frame(dataset: Dataset, frame: Frame) -> npt.NDArray[np.integer]:
     """Stored values ``(rows, columns)`` of one frame.
 
@@ -118,14 +139,7 @@ def _stored_frame(dataset: Dataset, frame: Frame) -> npt.NDArray[np.integer]:
     syntax = transfer_syntax(dataset) or ExplicitVRLittleEndian
     if syntax in NATIVE:
         _check_length(frame, len(coded), told=bool(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID")))
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise InputError(
-            f"{label}: unsupported transfer syntax {_printable(syntax)}; convert it to Explicit VR Little Endian"
-        ) from None
-    if not decoder.is_available:
-        raise InputError(f"{label}: unsupported compression {syntax.name}; {REMEDIES.get(syntax, FALLBACK_REMEDY)}")
+    decoder = _decoder(syntax, label)
     try:
         # the unused bits are checked below: a value in them may be a fault of the header
         stored, _ = decoder.as_array(

@@ -6,29 +6,39 @@ over missing slices and hide tilts and duplicates.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from monai_sr.io.dicom_frames import Frame, frames_of, modality_of
-from monai_sr.io.dicom_geometry import Stack, stack_frames
+from monai_sr.geometry import VolumeGeometry
+from monai_sr.io.dicom_assemble import label_of, one_part, parts_of, stack_of, volume_of
+from monai_sr.io.dicom_directory import DIRECTORY_CLASS, is_directory_name
+from monai_sr.io.dicom_facts import Glimpse, SeriesFacts, glimpse, series_facts, short_hash
 from monai_sr.io.dicom_headers import Instance, quiet, read_header, strings, without_bulk
-from monai_sr.io.dicom_pixels import LOSSY_METHODS, read_values, transfer_syntax
-from monai_sr.io.dicom_source import DicomSource, SliceReference
 from monai_sr.io.files import shown, walk_files
+from monai_sr.io.series_rules import SeriesRules
 from monai_sr.io.volume import InputError, Volume
 
-__all__ = ["SeriesRef", "find_series", "read_series"]
+__all__ = ["PlannedVolume", "SeriesRef", "find_series", "read_series"]
 
-NAME_LENGTH = 12
-DIRECTORY_NAMES = ("DICOMDIR", "DIRFILE")
-DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
-# Slices thinner than this share of their distance leave visible gaps of tissue that was never imaged.
-THIN_SLICE = 2 / 3
-THICKNESS_TOLERANCE = 0.01
+
+@dataclass(frozen=True)
+class PlannedVolume:
+    """One volume of a series as its headers tell it; its pixels were not read.
+
+    Args:
+        label: what sets it apart in its series, empty where it is the only one.
+        geometry: its grid; None where it is refused.
+        problem: why it is refused.
+        notes: what was found and accepted.
+    """
+
+    label: str
+    geometry: VolumeGeometry | None = None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,20 +50,47 @@ class SeriesRef:
         files: its files, sorted.
         problem: why it cannot be read, where that is known already.
         notes: what was found beside it.
+        facts: what a list says of it.
     """
 
     name: str
     files: tuple[Path, ...]
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    facts: SeriesFacts = field(default_factory=SeriesFacts)
 
     @quiet()
-    def read(self) -> Volume:
-        """Read the series.
+    def read(self, rules: SeriesRules | None = None, volume: int | None = None) -> Volume:
+        """Read the series, or one volume of it.
+
+        Args:
+            rules: what is accepted beyond a regular, right-angled stack.
+            volume: which of several, from 1; None where the series has to hold one.
 
         Raises:
             InputError: if it is not one regular CT or MR volume; the message says why.
         """
+        return _read_instances(self._instances(), self.name, self.notes, rules, volume)
+
+    @quiet()
+    def plan(self, rules: SeriesRules | None = None) -> list[PlannedVolume]:
+        """The volumes of the series, from headers alone: what reading would take or refuse, but for damaged pixels."""
+        try:
+            instances = self._instances()
+            parts = parts_of(instances, self.name)
+        except InputError as error:
+            return [PlannedVolume("", problem=str(error))]
+        found = []
+        for part in parts:
+            try:
+                stack = stack_of(part, label_of(instances, self.name), rules)
+            except InputError as error:
+                found.append(PlannedVolume(part.label, problem=str(error)))
+            else:
+                found.append(PlannedVolume(part.label, stack.geometry, notes=(*self.notes, *stack.notes)))
+        return found
+
+    def _instances(self) -> list[Instance]:
         if self.problem is not None:
             raise InputError(self.problem)
         instances = []
@@ -61,27 +98,26 @@ class SeriesRef:
             if (header := read_header(path)) is None:
                 raise InputError(f"{shown(path)} is not a DICOM file any more; leave the folder alone while it is read")
             instances.append(Instance(header, shown(path), path=path))
-        return _read_instances(instances, self.name, self.notes)
+        return instances
 
 
 @quiet()
-def find_series(folder: Path) -> list[SeriesRef]:
+def find_series(source: Path | Iterable[Path]) -> list[SeriesRef]:
     """Every DICOM series below a folder, whatever it holds; reading one tells whether it is a volume.
 
     Hidden files and DICOMDIR are skipped, and so is what is not DICOM. Broken DICOM files become a series of their own
     that refuses to be read, and a note of the series beside them. Links are followed, loops are not.
 
     Args:
-        folder: where to look; a single DICOM file is taken as a series of one file.
+        source: where to look; a single DICOM file is taken as a series of one file, and files in a row as they are.
 
     Returns:
         Series in the order of their first file; empty when nothing below the folder is DICOM.
     """
-    groups: dict[str, dict[Path, str]] = {}  # files of a series, with the SOPInstanceUID of each
+    groups: dict[str, dict[Path, Glimpse]] = {}  # files of a series, with what is to be known of each
     broken: dict[Path, list[tuple[Path, str]]] = {}
-    # a folder that cannot be listed is reported by whoever walks the cases
-    for path in walk_files(folder, on_error=lambda error: None) if folder.is_dir() else [folder]:
-        if path.name.upper() in DIRECTORY_NAMES:
+    for path in _files(source):
+        if is_directory_name(path.name):
             continue
         try:
             header = read_header(path)
@@ -91,24 +127,29 @@ def find_series(folder: Path) -> list[SeriesRef]:
         if header is None or strings(header, "SOPClassUID") == (DIRECTORY_CLASS,):
             continue
         # Files without a SeriesInstanceUID belong together by folder at most.
-        uid = next(iter(strings(header, "SeriesInstanceUID")), f"none in {path.parent}")
-        groups.setdefault(uid, {})[path] = "".join(strings(header, "SOPInstanceUID"))
+        seen = glimpse(header)
+        groups.setdefault(seen.uid or f"none in {path.parent}", {})[path] = seen
     found = []
     for uid, files in groups.items():
-        parts, notes = _copies_apart(files)
+        parts, notes = _copies_apart({path: seen.instance for path, seen in files.items()})
         for paths in parts:
             beside = _notes_on_broken({path.parent for path in paths}, broken)
-            found.append(SeriesRef(_name(uid), paths, notes=(*notes, *beside)))
+            facts = series_facts([files[path] for path in paths])
+            found.append(SeriesRef(short_hash(uid), paths, notes=(*notes, *beside), facts=facts))
     found += [_broken_series(files) for files in broken.values()]
     return sorted(found, key=lambda series: series.files[0])
 
 
 @quiet()
-def read_series(source: Path | Sequence[Dataset]) -> Volume:
+def read_series(
+    source: Path | Sequence[Dataset], rules: SeriesRules | None = None, volume: int | None = None
+) -> Volume:
     """Read one series from a folder, from one (multi-frame) file, or from datasets in memory.
 
     Args:
         source: a path, or complete datasets of one series in any order.
+        rules: what is accepted beyond a regular, right-angled stack.
+        volume: which volume of a series that holds several, from 1.
 
     Returns:
         A volume ``(X, Y, Z)`` = (column, row, slice along the normal), RAS affine, HU or scanner units.
@@ -117,7 +158,7 @@ def read_series(source: Path | Sequence[Dataset]) -> Volume:
         InputError: if the source is not exactly one regular CT or MR volume.
     """
     if not isinstance(source, Path):
-        return _read_datasets(source)
+        return _read_datasets(source, rules, volume)
     found = find_series(source)
     if not found:
         raise InputError(f"{shown(source)} holds no DICOM file; give a folder with one CT or MR series")
@@ -127,11 +168,14 @@ def read_series(source: Path | Sequence[Dataset]) -> Volume:
             f"{shown(source)} holds {len(found)} series, one is needed: {listed}{', ...' if len(found) > 8 else ''}; "
             "give the files of one series"
         )
-    return found[0].read()
+    return found[0].read(rules, volume)
 
 
-def _name(uid: str) -> str:
-    return hashlib.sha256(uid.encode("utf-8", "surrogateescape")).hexdigest()[:NAME_LENGTH]
+def _files(source: Path | Iterable[Path]) -> Iterable[Path]:
+    if not isinstance(source, Path):
+        return source
+    # a folder that cannot be listed is reported by whoever walks the cases
+    return walk_files(source, on_error=lambda error: None) if source.is_dir() else [source]
 
 
 def _copies_apart(files: dict[Path, str]) -> tuple[list[tuple[Path, ...]], tuple[str, ...]]:
@@ -160,10 +204,10 @@ def _notes_on_broken(folders: set[Path], broken: dict[Path, list[tuple[Path, str
 def _broken_series(files: list[tuple[Path, str]]) -> SeriesRef:
     path, problem = files[0]
     others = f"; so are {len(files) - 1} other files beside it" if len(files) > 1 else ""
-    return SeriesRef(_name(f"broken {path}"), tuple(p for p, _ in files), problem=problem + others)
+    return SeriesRef(short_hash(f"broken {path}"), tuple(p for p, _ in files), problem=problem + others)
 
 
-def _read_datasets(datasets: Sequence[Dataset]) -> Volume:
+def _read_datasets(datasets: Sequence[Dataset], rules: SeriesRules | None, volume: int | None) -> Volume:
     if not datasets:
         raise InputError("no DICOM dataset was given; give the datasets of one CT or MR series")
     instances = [
@@ -173,94 +217,15 @@ def _read_datasets(datasets: Sequence[Dataset]) -> Volume:
     uids = {next(iter(strings(instance.header, "SeriesInstanceUID")), "") for instance in instances}
     if len(uids) > 1:
         raise InputError(f"the datasets belong to {len(uids)} series, one is needed; give the datasets of one series")
-    return _read_instances(instances, _name(uids.pop()), ())
+    return _read_instances(instances, short_hash(uids.pop()), (), rules, volume)
 
 
-def _read_instances(instances: list[Instance], name: str, notes: tuple[str, ...]) -> Volume:
-    label = f"series {name} ({instances[0].label}{f' and {len(instances) - 1} more' if len(instances) > 1 else ''})"
-    frames = [frame for instance in instances for frame in frames_of(instance)]
-    if not strings(instances[0].header, "SeriesInstanceUID"):
-        raise InputError(
-            f"{label} has no SeriesInstanceUID, so it is unknown what belongs together; repair the headers"
-        )
-    modalities = sorted({modality_of(instance) for instance in instances})
-    if len(modalities) > 1:
-        raise InputError(f"{label} mixes CT and MR images; give the images of one scanner")
-    stack = stack_frames(frames, label)
-    array, found = read_values(stack.frames, stack.geometry.shape)
-    thickness, remarks = _thickness(stack)
-    return Volume(
-        array=array,
-        geometry=stack.geometry,
-        modality=modalities[0],
-        slice_axis=2,
-        slice_thickness_mm=thickness,
-        body_part=next((part.upper() for part in strings(instances[0].header, "BodyPartExamined")), None),
-        name=name,
-        source=_source(stack, thickness),
-        notes=(*notes, *stack.notes, *_remarks(stack), *remarks, *found),
-    )
-
-
-def _thickness(stack: Stack) -> tuple[float | None, list[str]]:
-    """Width of the slice profile in mm, and what is odd about it."""
-    stated = sorted(frame.thickness_mm for frame in stack.frames if frame.thickness_mm is not None)
-    if len(stated) < len(stack.frames):
-        return None, ["SliceThickness is absent or not usable; the slice profile has to be assumed"]
-    middle = stated[len(stated) // 2]
-    if stated[-1] - stated[0] > THICKNESS_TOLERANCE * middle:
-        return middle, [f"SliceThickness varies from {stated[0]:g} to {stated[-1]:g} mm; {middle:g} mm is used"]
-    spacing = stack.geometry.spacing[2]
-    if middle < THIN_SLICE * spacing:
-        return middle, [f"slices of {middle:g} mm lie {spacing:g} mm apart: the tissue between them was not imaged"]
-    return middle, []
-
-
-def _remarks(stack: Stack) -> list[str]:
-    """What the headers say that a reader of the result should know."""
-    header = stack.frames[0].instance.header
-    remarks = []
-    if strings(header, "PhotometricInterpretation") == ("MONOCHROME1",):
-        remarks.append("MONOCHROME1: viewers show small values bright; the values themselves are kept as they are")
-    if not strings(header, "FrameOfReferenceUID"):
-        remarks.append("FrameOfReferenceUID is missing; the series stands in a frame of its own")
-    if stack.frames[0].rescaled and len({(f.slope, f.intercept) for f in stack.frames}) > 1:
-        remarks.append("the rescale differs between slices and was applied slice by slice")
-    return remarks
-
-
-def _source(stack: Stack, thickness_mm: float | None) -> DicomSource:
-    places: dict[int, int] = {}
-    headers: list[Dataset] = []
-    for frame in stack.frames:
-        if id(frame.instance) not in places:
-            places[id(frame.instance)] = len(headers)
-            headers.append(frame.instance.header)
-    return DicomSource(
-        headers=tuple(headers),
-        slices=tuple(
-            SliceReference(
-                header=places[id(frame.instance)],
-                frame=frame.index if frame.is_enhanced else None,
-                slope=frame.slope,
-                intercept=frame.intercept,
-            )
-            for frame in stack.frames
-        ),
-        geometry=stack.geometry,
-        thickness_mm=thickness_mm,
-        rescaled=any(frame.rescaled for frame in stack.frames),
-        lossy=_lossy(stack.frames),
-    )
-
-
-def _lossy(frames: Sequence[Frame]) -> tuple[float, str] | None:
-    """Ratio and method where the pixels may be coded with loss and the header says nothing about it."""
-    header = frames[0].instance.header
-    syntax = transfer_syntax(header)
-    if syntax not in LOSSY_METHODS or strings(header, "LossyImageCompression"):
-        return None
-    dataset = frames[0].instance.load()
-    rows, columns = frames[0].size
-    raw = rows * columns * int(header.BitsAllocated) // 8 * int(header.get("NumberOfFrames") or 1)
-    return round(raw / max(1, len(dataset.PixelData)), 2), LOSSY_METHODS[str(syntax)]
+def _read_instances(
+    instances: list[Instance], name: str, notes: tuple[str, ...], rules: SeriesRules | None, volume: int | None
+) -> Volume:
+    label = label_of(instances, name)
+    parts = parts_of(instances, name)
+    part = one_part(parts, label, name, volume)
+    if len(parts) > 1:
+        notes = (f"volume {volume} of {len(parts)} of the series: {part.label}", *notes)
+    return volume_of(stack_of(part, label, rules), name, part.label, notes)

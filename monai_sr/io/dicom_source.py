@@ -40,6 +40,8 @@ class DicomSource:
         rescaled: whether the headers had a rescale at all.
         lossy: LossyImageCompressionRatio and -Method when a slice was compressed with loss and its header does not say
             so; None otherwise.
+        part: which of several volumes of the series it is, in words such as ``"echo time 30 ms"``; empty where the
+            series holds one.
         format: always ``"dicom"``.
     """
 
@@ -49,4 +51,5 @@ class DicomSource:
     thickness_mm: float | None
     rescaled: bool
     lossy: tuple[float, str] | None = None
+    part: str = ""
     format: str = field(default="dicom", init=False)

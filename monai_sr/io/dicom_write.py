@@ -115,6 +115,7 @@ def _uid(source: DicomSource, derivation: Derivation, geometry: VolumeGeometry, 
         entropy_srcs=[
             *strings(source.headers[0], "SeriesInstanceUID"),
             *("".join(strings(header, "SOPInstanceUID")) for header in source.headers),
+            *([source.part] if source.part else []),  # volumes of one series, whose values may agree
             derivation.sentence(None),
             decisive,
             repr(geometry.shape),

@@ -17,6 +17,7 @@ __all__ = [
     "GZIP_MAGIC",
     "NIFTI_SUFFIXES",
     "PHOTO_SUFFIXES",
+    "ZIP_MAGIC",
     "FileKind",
     "file_kind",
     "nifti_stem",
@@ -25,11 +26,12 @@ __all__ = [
     "walk_files",
 ]
 
-FileKind = Literal["nifti", "dicom", "photo", "gzip", "other"]
+FileKind = Literal["nifti", "dicom", "photo", "gzip", "zip", "other"]
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = b"PK\x03\x04"
 NAME_LIMIT = 64
 
 _NIFTI_HEADER_BYTES = 544
@@ -91,6 +93,8 @@ def file_kind(path: Path) -> FileKind:
         return "nifti"
     if head[:2] == GZIP_MAGIC:
         return "nifti" if _is_nifti_header(_inflated_head(path)) else "gzip"
+    if head.startswith(ZIP_MAGIC):
+        return "zip"
     if head[128:132] == b"DICM" or path.name.lower().endswith(_DICOM_SUFFIXES) or _starts_with_element(head):
         return "dicom"
     if head.startswith(_PHOTO_MAGIC) or path.name.lower().endswith(PHOTO_SUFFIXES):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from monai_sr.io.cases import find_cases
 from monai_sr.io.files import shown
+from monai_sr.io.series_rules import SeriesRules
 from monai_sr.io.volume import InputError, Volume
 
 if TYPE_CHECKING:
@@ -19,12 +20,21 @@ __all__ = ["Format", "read_volume", "write_volume"]
 Format = Literal["nifti", "dicom"]
 
 
-def read_volume(path: str | Path, *, affine: AffineForm | None = None) -> Volume:
+def read_volume(
+    path: str | Path,
+    *,
+    affine: AffineForm | None = None,
+    rules: SeriesRules | None = None,
+    series: str | None = None,
+) -> Volume:
     """Read the one scan that a path holds.
 
     Args:
-        path: NIfTI file, DICOM file, or folder that holds one scan (see ``find_cases`` for several).
+        path: NIfTI file, DICOM file, DICOMDIR, or folder or zip archive that holds one scan (see ``find_cases`` for
+            several). Localizers, reports and derived series beside it do not count.
         affine: which affine of a NIfTI file holds where it states two different ones.
+        rules: what the DICOM reader accepts beyond a regular, right-angled stack of slices.
+        series: which DICOM series, as ``find_cases`` takes it.
 
     Returns:
         The scan: values, grid in RAS+ mm, what the header says of modality and slices, and notes.
@@ -34,10 +44,12 @@ def read_volume(path: str | Path, *, affine: AffineForm | None = None) -> Volume
         InputError: if it is refused; one sentence that names the reason.
     """
     path = Path(path)
-    cases = find_cases(path, affine=affine)
+    cases = find_cases(path, affine=affine, rules=rules, series=() if series is None else (series,))
+    cases = [case for case in cases if case.skip is None] or cases
     if len(cases) > 1:
         raise InputError(
-            f"{shown(path)} holds {len(cases)} scans and one is needed: give one of them, or read all with find_cases"
+            f"{shown(path)} holds {len(cases)} scans and one is needed: give one of them, choose with series=, or read "
+            "all with find_cases"
         )
     return cases[0].read()
 

@@ -13,6 +13,7 @@ import numpy as np
 
 import monai_sr
 from monai_sr.inference import SRResult
+from monai_sr.inference.tilt import tilt_of
 from monai_sr.io import InputError, Volume, write_volume
 from monai_sr.io.photo import Photo, write_photo
 from monai_sr.report.preview import RESEARCH_ONLY, write_preview
@@ -32,11 +33,19 @@ MEANINGS = {
 }
 
 
-def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dicom", "photo"]:
+def output_format(
+    source: Volume, wanted: OutputFormat, *, nifti_maps: bool = False
+) -> Literal["nifti", "dicom", "photo"]:
     """The format to write; ask before the work, not after it.
 
+    Args:
+        source: the scan or photograph as it was read.
+        wanted: by the user.
+        nifti_maps: whether maps are to be written too, as NIfTI.
+
     Raises:
-        InputError: if DICOM is wanted of a scan that did not come from DICOM, or a scan's format of a photograph.
+        InputError: if DICOM is wanted of a scan that did not come from DICOM, NIfTI of a tilted one, or a scan's format
+            of a photograph.
     """
     if isinstance(source.source, Photo):
         if wanted != "same":
@@ -49,9 +58,15 @@ def output_format(source: Volume, wanted: OutputFormat) -> Literal["nifti", "dic
         raise InputError(
             f"{source.name}: a DICOM series can only be derived from a DICOM series; write --format nifti instead"
         )
-    if wanted == "same":
-        return "dicom" if derived else "nifti"
-    return wanted
+    chosen: Literal["nifti", "dicom"] = ("dicom" if derived else "nifti") if wanted == "same" else wanted
+    tilt = tilt_of(source)
+    if (nifti_maps or chosen == "nifti") and tilt is not None:
+        what = "--maps are written as NIfTI" if chosen == "dicom" else "NIfTI was asked for"
+        raise InputError(
+            f"{source.name}: {what}, and the slices are stacked {tilt.degrees:.2f} degrees off their normal "
+            "(gantry tilt): ITK and 3D Slicer refuse a sheared NIfTI; write DICOM, and maps with --dicom-maps"
+        )
+    return chosen
 
 
 def write_results(

@@ -96,7 +96,8 @@ def test_one_bad_case_never_stops_the_rest(run, thick_mr, thick_series, tmp_path
     assert refused["case"] == "a_broken"
     assert "a_broken.nii.gz" in refused["message"]
     assert events[-1] | {"research_only": True} == {
-        "event": "summary", "done": 2, "refused": 1, "failed": 0, "left": 0, "exit_code": 3, "research_only": True
+        "event": "summary", "done": 2, "refused": 1, "failed": 0, "skipped": 0, "left": 0, "exit_code": 3,
+        "research_only": True,
     }  # fmt: skip
     assert not (tmp_path / "out" / "a_broken").exists()
     for path in next(e for e in events if e["event"] == "done")["outputs"]:

@@ -17,6 +17,7 @@ from monai_sr.geometry import LPS_TO_RAS, VolumeGeometry
 from monai_sr.io.dicom_read import SeriesRef, find_series, read_series
 from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.dicom_write import Derivation, write_series
+from monai_sr.io.series_rules import SeriesRules
 from monai_sr.io.volume import InputError
 
 # Modality, shape (columns, rows, slices), spacing in mm and slice thickness in mm.
@@ -40,7 +41,7 @@ ACCEPTED: dict[str, tuple[str, tuple[int, int, int], tuple[float, float, float],
     "siemens_xa30_enhanced_5_anat-T1w_acq-tfl": ("MR", (128, 128, 96), (2, 2, 2), 2.0),
 }
 REFUSED = {
-    "canon_enhanced_dti": "holds 13 volumes: 13 images at each of 40 slice positions",
+    "canon_enhanced_dti": "holds 13 volumes of 40 slices (1: b 0 s/mm2; 2: b 1500 s/mm2, direction 1;",
     "ct_philips_localizer": "is a localizer",
     "ct_philips_RGB_secondary_capture": "Secondary Capture",
     "ct_philips_tilt_minus18": "gantry tilt: its slices are stacked 18.50 degrees",
@@ -66,6 +67,18 @@ REFUSED = {
     "siemens_mosaic_dwi": "is a mosaic",
     "siemens_xa30_SR_nonimage": "Enhanced SR Storage without an image",
     "siemens_xa30_enhanced_14_DWI_dir80_PA": "Enhanced MR Color Image Storage (RGB)",
+}
+# Series of several volumes: how many, and what their headers say of the last one.
+VOLUMES = {
+    "canon_enhanced_dti": (13, "b 1500 s/mm2, direction 12"),
+    "dicom2nifti/ge/dti/001": (2, "volume 2 by InstanceNumber"),  # GE has its b-values in private elements
+    "dicom2nifti/ge/dti/002": (4, "volume 4 by InstanceNumber"),
+    "dicom2nifti/ge/fmri/001": (2, "volume 2 by InstanceNumber"),
+    "dicom2nifti/philips/dti/002": (4, "b 800 s/mm2"),
+    "dicom2nifti/philips_enhanced/dti/001": (4, "b 1300 s/mm2, direction 3"),
+    "dicom2nifti/philips_enhanced/fmri/001": (4, "time point 4"),
+    "dicom2nifti/siemens/dti_classic/001": (2, "acquisition 2"),
+    "dicom2nifti/siemens/fmri_classic/001": (2, "acquisition 2"),
 }
 # Single files of pydicom, by the first file of each series found.
 SINGLE_FILES = {
@@ -143,6 +156,87 @@ def test_refused(dicom: Path, folder: str) -> None:
     with pytest.raises(InputError) as refusal:
         only_series(dicom / folder).read()
     assert REFUSED[folder] in str(refusal.value)
+
+
+@pytest.mark.parametrize("folder", VOLUMES)
+def test_volumes_of_a_series(dicom: Path, folder: str) -> None:
+    count, last = VOLUMES[folder]
+    series = only_series(dicom / folder)
+    planned = series.plan()
+    assert (len(planned), planned[-1].label) == (count, last)
+    volumes = [series.read(volume=number) for number in (1, count)]
+    for volume in volumes:
+        assert planned[0].geometry is not None
+        np.testing.assert_allclose(volume.geometry.affine, planned[0].geometry.affine, atol=1e-3)
+    assert not np.array_equal(volumes[0].array, volumes[1].array)
+
+
+def test_values_of_an_enhanced_volume_are_those_of_its_dimension_index(dicom: Path) -> None:
+    """Told apart by b-value and direction here, and by the first dimension index of the object itself there."""
+    folder = dicom / "canon_enhanced_dti"
+    series = only_series(folder)
+    dataset = pydicom.dcmread(series.files[0])
+    frames = dataset.pixel_array
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    index = np.array([group.FrameContentSequence[0].DimensionIndexValues for group in groups])
+    seen = set()
+    for number in (1, 2, 13):
+        array = series.read(volume=number).array
+        matching = []
+        for time in np.unique(index[:, 0]):
+            chosen = np.flatnonzero(index[:, 0] == time)
+            stack = frames[chosen[np.argsort(index[chosen, 3])]].transpose(2, 1, 0).astype(np.float32)
+            # a rescale would change all values alike; here slope and order are compared too
+            matching += [int(time)] * any(np.array_equal(array, s) for s in (stack, stack[:, :, ::-1]))
+        assert len(matching) == 1
+        seen.update(matching)
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("folder", "degrees"), [("ct_philips_tilt_minus18", 18.5), ("dicom2nifti/failing/gantrytilting/001", 14.0)]
+)
+def test_a_tilted_series_is_kept_on_its_positions(dicom: Path, tmp_path: Path, folder: str, degrees: float) -> None:
+    series = only_series(dicom / folder)
+    volume = series.read(SeriesRules(allow_tilt=True))
+    assert any(f"stacked {degrees:.2f} degrees" in note for note in volume.notes)
+    sources = {
+        tuple(float(v) for v in pydicom.dcmread(f, stop_before_pixels=True).ImagePositionPatient): f
+        for f in series.files
+    }
+    for k in range(volume.array.shape[2]):
+        lps = volume.geometry.world([0, 0, k]) * [-1, -1, 1]
+        place = min(sources, key=lambda position: float(np.linalg.norm(lps - position)))
+        assert np.linalg.norm(lps - place) < 0.02  # where pydicom reads a slice, to the rounding of the header
+        dataset = pydicom.dcmread(sources[place])
+        expected = pydicom.pixels.apply_rescale(dataset.pixel_array, dataset).T
+        kept = expected > expected.min()  # padding is replaced
+        np.testing.assert_allclose(volume.array[:, :, k][kept], expected[kept])
+    written = write_series(volume, tmp_path / "out", derivation=DERIVATION)
+    again = read_series(tmp_path / "out", SeriesRules(allow_tilt=True))
+    np.testing.assert_allclose(again.geometry.corners(), volume.geometry.corners(), atol=1e-3)
+    assert len(written) == volume.array.shape[2]
+
+
+@pytest.mark.parametrize(
+    ("folder", "slices", "rules"),
+    [
+        ("dicom2nifti/failing/sliceincrement/001", 5, SeriesRules(resample_irregular=True)),
+        ("dicom2nifti/failing/sliceincrement/002", 5, SeriesRules(resample_irregular=True, allow_tilt=True)),
+    ],
+)
+def test_uneven_slices_are_interpolated_when_told_to(dicom: Path, folder: str, slices: int, rules: SeriesRules) -> None:
+    series = only_series(dicom / folder)
+    volume = series.read(rules)
+    assert volume.array.shape[2] == slices
+    ends = sorted(float(pydicom.dcmread(f).ImagePositionPatient[2]) for f in series.files)
+    z = [float(volume.geometry.world([0, 0, k])[2]) for k in (0, slices - 1)]
+    np.testing.assert_allclose(sorted(z), [ends[0], ends[-1]], atol=1e-3)
+
+
+def test_philips_scaling_is_reported(dicom: Path) -> None:
+    notes = only_series(dicom / "dicom2nifti/philips_enhanced/anatomical/001").read().notes
+    assert any("Philips' private scale slope" in note for note in notes)
 
 
 def test_folder_of_single_files(dicom: Path) -> None:
