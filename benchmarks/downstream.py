@@ -4,7 +4,8 @@
     python benchmarks/downstream.py --model runs/x/model.pt --out runs/x/safety
 
 Rules are fixed on the truth and applied to every restored volume as they are. Restorations are shared with
-``benchmarks/lesions.py`` in the same output folder. Prints Markdown tables; definitions: docs/safety.md.
+``benchmarks/lesions.py`` in the same output folder, and rows are kept as there. Prints Markdown tables; definitions:
+docs/safety.md.
 """
 
 from __future__ import annotations
@@ -104,8 +105,11 @@ def agreement(own: Array, truth: Array) -> dict[str, float]:
     return found
 
 
-def measure(unseen: Unseen, restore: Restorer, began: float) -> list[Row]:
-    """Rows of one scan."""
+def kept_rows(unseen: Unseen, restore: Restorer, folder: Path, began: float) -> list[Row]:
+    """Rows of one scan, measured, or read where a run with the same methods and truth has left them."""
+    file = folder / f"{restore.digest(unseen.truth.array)}.json"
+    if file.exists():
+        return list(json.loads(file.read_text(encoding="utf-8")))
     segment, truth = segmentation(unseen), unseen.truth.array
     real = {name: mask for name, mask in segment(truth).items() if mask.sum() >= LEAST_VOXELS}
     windows = regions(unseen)
@@ -129,6 +133,8 @@ def measure(unseen: Unseen, restore: Restorer, began: float) -> list[Row]:
                 }
             )
         print(f"{time.perf_counter() - began:7.1f} s  {unseen.truth.name}, {task.name}", file=sys.stderr, flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows) + "\n", encoding="utf-8")
     return rows
 
 
@@ -180,7 +186,7 @@ def main() -> None:
     rows: list[Row] = []
     told = []
     for unseen in cases(options.cases):
-        rows += measure(unseen, restore, began)
+        rows += kept_rows(unseen, restore, options.out / "tissue", began)
         told.append(describe(unseen))
     record = None if options.model == "none" else find_model(options.model)
     model = "no model" if record is None else f"model `{record.name}`, sha256 `{record.sha256[:16]}`"
