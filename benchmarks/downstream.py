@@ -23,7 +23,7 @@ import torch
 from common import machine
 from monai.metrics import compute_dice
 from skimage.filters import threshold_multiotsu
-from unseen import Restorer, Unseen, cases, describe, tasks
+from unseen import Restorer, Unseen, cases, describe, tasks, warned
 
 from monai_sr.catalogue import find_model
 from monai_sr.intensity import intensity_range
@@ -133,6 +133,7 @@ def kept_rows(unseen: Unseen, restore: Restorer, folder: Path, began: float) -> 
                 }
             )
         print(f"{time.perf_counter() - began:7.1f} s  {unseen.truth.name}, {task.name}", file=sys.stderr, flush=True)
+    rows[0]["warnings"] = sorted(w for w in restore.warnings if w.startswith(unseen.truth.name))
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(rows) + "\n", encoding="utf-8")
     return rows
@@ -200,7 +201,7 @@ def main() -> None:
             + table(rows, methods, "volume", lambda v: f"{100 * np.mean(v):+.1f} % ({100 * max(v, key=abs):+.1f} %)"),
             "### ICC(2,1) of features: median (lowest)\n\n"
             + table(rows, methods, "icc", lambda v: f"{np.median(v):.3f} ({min(v):.3f})"),
-            machine(),
+            warned(rows) + machine(),
         ]
     )
     (options.out / "downstream.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from common import machine
 from scipy import ndimage
-from unseen import Restorer, Unseen, cases, describe, tasks
+from unseen import Restorer, Unseen, cases, describe, tasks, warned
 
 from monai_sr.catalogue import find_model
 from monai_sr.data import Lesion, draw_places, erase, insert_lesions, lesion_patch
@@ -400,6 +400,7 @@ def kept_rows(unseen: Unseen, restore: Restorer, folder: Path, began: float) -> 
             volumes = [restore(problem, method) for problem in problems]
             rows.append({**facts, "task": task.name, "method": method.name, **measure(pair, volumes[0], volumes[1])})
         print(f"{time.perf_counter() - began:7.1f} s  {unseen.truth.name}, {task.name}", file=sys.stderr, flush=True)
+    rows[0]["warnings"] = sorted(w for w in restore.warnings if w.startswith(unseen.truth.name))
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(rows) + "\n", encoding="utf-8")
     return rows
@@ -422,7 +423,7 @@ def main() -> None:
     for unseen in cases(options.cases):
         rows += kept_rows(unseen, restore, options.out / "rows", began)
         told.append(describe(unseen))
-    text = f"{header(options, rows, told)}\n\n{report(rows, restore.names)}\n\n{machine()}"
+    text = f"{header(options, rows, told)}\n\n{report(rows, restore.names)}\n\n{warned(rows)}{machine()}"
     (options.out / "lesions.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     (options.out / "lesions.md").write_text(text + "\n", encoding="utf-8")
     print(text)

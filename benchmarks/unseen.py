@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +81,9 @@ def cases(only: list[str] | None) -> Iterator[Unseen]:
         if only and not any(part in name for part in only):
             continue
         whole = read_volume(path, affine="sform") if path.is_file() else read_volume(path)
-        whole = replace(whole, modality=whole.modality or guess_modality(whole.array)[0], name=name)
+        # without the body part, as in a NIfTI file: a header that states "chest" makes the model stand aside
+        modality = whole.modality or guess_modality(whole.array)[0]
+        whole = replace(whole, modality=modality, name=name, body_part=None)
         window = tuple(slice(*ends) for ends in WINDOWS[name])
         affine = whole.geometry.affine.copy()
         affine[:3, 3] = whole.geometry.world([w.start for w in window])
@@ -98,6 +101,12 @@ def describe(unseen: Unseen) -> str:
     return f"  - {unseen.truth.name} ({unseen.truth.modality}): {shape} voxels of {spacing} mm; {unseen.note}"
 
 
+def warned(rows: list[dict[str, Any]]) -> str:
+    """Where the network declined: there the numbers are those of the pipeline without it."""
+    warnings = sorted({warning for row in rows for warning in row.get("warnings", [])})
+    return "".join(f"- Warning: {warning}\n" for warning in warnings) + ("\n" if warnings else "")
+
+
 class Restorer:
     """The compared methods; what a network restored is kept, so that a second run, or another measure, is quick.
 
@@ -105,6 +114,9 @@ class Restorer:
         model: name or path; ``none`` for the methods without training alone.
         folder: where restored volumes are kept.
         device: of the network.
+
+    Attributes:
+        warnings: of the network: where it declined, what a user then gets is measured, and the tables say so.
     """
 
     def __init__(self, model: str, folder: Path, device: str) -> None:
@@ -112,6 +124,7 @@ class Restorer:
         if model != "none":
             self.methods.append(network_method(model))
         self.folder, self.device = folder, device
+        self.warnings: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -132,9 +145,14 @@ class Restorer:
         facts = [method.name, method.digest, problem.truth.array.shape, problem.axes, __version__]
         key = hashlib.sha256(json.dumps(facts).encode() + np.ascontiguousarray(problem.acquired.array).tobytes())
         file = self.folder / f"{key.hexdigest()[:24]}.npy"
+        told = file.with_suffix(".txt")
         if not file.exists():
             restored, warnings = method.restore(problem, self.device)
-            if warnings:  # a network that declines is measured as what a user then gets, and said so
-                print(f"{problem.facts['case']}, {problem.facts['task']}, {method.name}: {warnings[0]}", flush=True)
+            told.write_text("\n".join(warnings), encoding="utf-8")
             np.save(file, restored)
+        self.warnings |= {f"{problem.facts['case']}, {method.name}: {w}" for w in _lines(told)}
         return np.asarray(np.load(file))
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
