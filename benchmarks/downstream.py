@@ -34,6 +34,7 @@ Row = dict[str, Any]
 Segment = Callable[[Array], dict[str, Array]]
 
 REGION_MM = 12.0  # side of the cubes whose features are compared
+REGIONS = 60  # about so many of a scan
 LEAST_VOXELS = 500  # of a tissue in the truth
 MR_CLASSES = ("dark", "middle", "bright")
 BONE_HU = 200.0
@@ -68,7 +69,7 @@ def segmentation(unseen: Unseen) -> Segment:
 
 
 def regions(unseen: Unseen) -> list[Array]:
-    """Cubes of the grid that lie in the body with at least 9 of 10 voxels."""
+    """Cubes that lie in the body with at least 9 of 10 voxels, evenly chosen where there are more than are needed."""
     side = [max(1, round(REGION_MM / s)) for s in unseen.truth.geometry.spacing]
     found = []
     counts = [n // k for n, k in zip(unseen.body.shape, side, strict=True)]
@@ -76,7 +77,7 @@ def regions(unseen: Unseen) -> list[Array]:
         window = tuple(slice(c * k, (c + 1) * k) for c, k in zip(corner, side, strict=True))
         if unseen.body[window].mean() >= 0.9:
             found.append(window)
-    return found
+    return found[:: max(1, round(len(found) / REGIONS))]
 
 
 def features(unseen: Unseen, array: Array, windows: list[Array]) -> Array:
