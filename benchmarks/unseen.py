@@ -14,6 +14,7 @@ import numpy.typing as npt
 from common import data_folder, files_of
 
 from monai_sr import __version__
+from monai_sr.catalogue import find_model
 from monai_sr.engines.methods import Method, network_method, train_free
 from monai_sr.engines.problem import Problem
 from monai_sr.engines.tasks import Task, degraded, task_axes
@@ -125,6 +126,8 @@ class Restorer:
             self.methods.append(network_method(model))
         self.folder, self.device = folder, device
         self.warnings: set[str] = set()
+        # what was trained on decides, beside the weights, whether the network is used at all
+        self.record = "" if model == "none" else repr(find_model(model))
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -134,7 +137,7 @@ class Restorer:
 
     def digest(self, truth: npt.NDArray[np.float32]) -> str:
         """Changes with the truth, the weights and the version of the package."""
-        facts = [[method.name, method.digest] for method in self.methods]
+        facts = [[method.name, method.digest, self.record] for method in self.methods]
         key = hashlib.sha256(json.dumps([facts, __version__]).encode() + np.ascontiguousarray(truth).tobytes())
         return key.hexdigest()[:24]
 
@@ -142,7 +145,7 @@ class Restorer:
         """The restored volume on the truth's grid."""
         if method.name in ("cubic", "ibp5"):
             return method.restore(problem, self.device)[0]
-        facts = [method.name, method.digest, problem.truth.array.shape, problem.axes, __version__]
+        facts = [method.name, method.digest, self.record, problem.truth.array.shape, problem.axes, __version__]
         key = hashlib.sha256(json.dumps(facts).encode() + np.ascontiguousarray(problem.acquired.array).tobytes())
         file = self.folder / f"{key.hexdigest()[:24]}.npy"
         told = file.with_suffix(".txt")
