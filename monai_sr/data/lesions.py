@@ -27,7 +27,6 @@ _FWHM = float(np.sqrt(8.0 * np.log(2.0)))  # of a Gaussian, in standard deviatio
 _REACH = 5.0  # standard deviations beyond the ball, where the blur has fallen below 1e-6
 _STEP = 0.5  # of a standard deviation, between the points over which a voxel is averaged
 _SHELL_MM = 3.0  # thickness of the surroundings from which the fill of an erased place is fitted
-_MAGNITUDE_ZERO = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,42 +66,51 @@ class Patch:
         window: slices of the volume's array.
         weight: ``(x, y, z)`` share of every voxel that the lesion fills, 0 to 1; times the voxel's volume it sums to
             the volume of the ball.
+        distance_mm: ``(x, y, z)`` from the centre of every voxel to that of the lesion.
     """
 
     window: tuple[slice, slice, slice]
     weight: FloatArray
+    distance_mm: FloatArray
 
 
-def lesion_patch(geometry: VolumeGeometry, lesion: Lesion) -> Patch:
+def lesion_patch(geometry: VolumeGeometry, lesion: Lesion, margin_mm: float = 0.0) -> Patch:
     """The lesion on a grid, without its contrast.
 
     Voxels are averaged over points at most half a standard deviation of the blur apart: each is right to 0.5 % of the
     contrast, and their sum to 0.01 %.
+
+    Args:
+        geometry: of the grid.
+        lesion: must lie inside the field of view with all of its blur.
+        margin_mm: surroundings of the ball that are wanted too; cut off where the field of view ends.
 
     Raises:
         ValueError: if the lesion reaches beyond the field of view.
     """
     sigma = lesion.edge_mm / _FWHM
     reach = 0.5 * lesion.diameter_mm + _REACH * sigma
-    window, squares = [], []
+    wanted = max(reach, 0.5 * lesion.diameter_mm + margin_mm)
+    window, squares, offsets = [], [], []
     for centre, spacing, n in zip(lesion.centre_mm, geometry.spacing, geometry.shape, strict=True):
         if not reach <= centre <= n * spacing - reach:
             raise ValueError(
                 f"a lesion of {lesion.diameter_mm:g} mm at {centre:g} mm reaches beyond the field of view of "
                 f"{n * spacing:g} mm; keep its centre {reach:.3g} mm away from the edges"
             )
-        first, last = int((centre - reach) // spacing), min(int((centre + reach) // spacing) + 1, n)
+        first, last = max(int((centre - wanted) // spacing), 0), min(int((centre + wanted) // spacing) + 1, n)
         points = max(int(np.ceil(spacing / (_STEP * sigma))), 1)
         at = (np.arange(first * points, last * points) + 0.5) * (spacing / points) - centre
         window.append(slice(first, last))
         squares.append(np.square(at))
-    distance = np.sqrt(squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :])
+        offsets.append(np.square((np.arange(first, last) + 0.5) * spacing - centre))
+    distance = _outer_root(squares)
     shape = [s.stop - s.start for s in window]
     points_each = [len(at) // n for at, n in zip(squares, shape, strict=True)]
     blocks = _blurred_ball(distance, 0.5 * lesion.diameter_mm, sigma).reshape(
         shape[0], points_each[0], shape[1], points_each[1], shape[2], points_each[2]
     )
-    return Patch((window[0], window[1], window[2]), blocks.mean(axis=(1, 3, 5)))
+    return Patch((window[0], window[1], window[2]), blocks.mean(axis=(1, 3, 5)), _outer_root(offsets))
 
 
 def insert_lesions(volume: Volume, lesions: Iterable[Lesion]) -> Volume:
@@ -117,12 +125,13 @@ def insert_lesions(volume: Volume, lesions: Iterable[Lesion]) -> Volume:
             negative values) below the scanner's zero.
     """
     array = volume.array.astype(np.float64)
-    magnitude = volume.modality == "MR" and float(volume.array.min()) >= _MAGNITUDE_ZERO
+    magnitude = volume.modality == "MR" and float(volume.array.min()) >= 0.0
     for lesion in lesions:
         patch = lesion_patch(volume.geometry, lesion)
         part = array[patch.window]
         part += lesion.contrast * patch.weight
-        if magnitude and float(part.min()) < _MAGNITUDE_ZERO:
+        # the last bit of a sum may fall below a zero that it should reach
+        if magnitude and float(part.min()) < -1e-6 * abs(lesion.contrast):
             raise ValueError(
                 f"a contrast of {lesion.contrast:g} takes a magnitude volume down to {float(part.min()):g}, below the "
                 "scanner's zero; choose a weaker contrast or a brighter place"
@@ -150,6 +159,11 @@ def erase(volume: Volume, places: Iterable[Lesion]) -> Volume:
         part = array[patch.window]
         part += patch.weight * (_surroundings(array, volume.geometry, place, patch) - part)
     return volume.with_values(array.astype(np.float32))
+
+
+def _outer_root(squares: list[FloatArray]) -> FloatArray:
+    """Distances from the squares of their three components."""
+    return np.asarray(np.sqrt(squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :]))
 
 
 def _blurred_ball(distance: FloatArray, radius: float, sigma: float) -> FloatArray:
