@@ -1,7 +1,7 @@
 """Operators for MONAI Deploy and an application made of them; needs the extra ``[deploy]``.
 
-Thin: they convert, call the package's functions and convert back. The stock operators around them are used where they
-do no harm; where they change values, spacing or the set of slices, there is one here instead (``docs/how-to/deploy.md``).
+Thin: they convert, call the package's functions and convert back. Stock operators are used where they do no harm; where
+they change values, spacing or the set of slices, there is one here instead (``docs/how-to/deploy.md``).
 """
 
 from monai_sr.deploy.app import SuperResolutionApp

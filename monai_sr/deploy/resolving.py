@@ -28,8 +28,8 @@ class SuperResolutionOperator(Operator):
 
     Args:
         fragment: the application.
-        model: name, ``model.ts``, ``model.pt``, folder of a bundle, or a folder that holds one of these, as MONAI Deploy
-            lays models into an image; ``"default"``: the shipped model for the modality; ``"none"``: no network.
+        model: name, ``model.ts``, ``model.pt``, folder of a bundle, or a folder that holds one of these, as MONAI
+            Deploy lays models into an image; ``"default"``: the shipped model for the modality; ``"none"``: no network.
         device: as ``super_resolve`` takes it.
         options: further arguments of ``super_resolve``, such as ``spacing``.
 
@@ -101,8 +101,9 @@ def model_in(path: str | Path) -> str | Path:
         return path if path.exists() else str(path)
     if _is_model(path):
         return path
-    entries = sorted(path.glob("*")) + sorted(path.glob("*/*"))
-    found = [entry for entry in entries if entry.suffix == ".ts" or _is_model(entry)]
+    found: list[Path] = []
+    for depth in ("*", "*/*"):
+        found = found or [entry for entry in sorted(path.glob(depth)) if entry.suffix == ".ts" or _is_model(entry)]
     if len(found) != 1:
         names = ", ".join(entry.name for entry in found) or "none"
         raise ModelError(f"{path.name} must hold one model (model.ts, or a bundle's folder), found {names}")
