@@ -1,4 +1,4 @@
-"""Orthanc as a PACS for the tests: in a folder of its own, on free ports, loopback only, stopped by its process."""
+"""What outside systems are given: results in all orientations, and Orthanc as a PACS, on loopback only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
+
+from monai_sr import Volume, read_volume, super_resolve
+from monai_sr.data import phantom
+from monai_sr.geometry import VolumeGeometry
+from monai_sr.io.dicom_phantom import write_phantom_series
+from monai_sr.report import write_results
 
 PLUGINS = (Path("/usr/share/orthanc/plugins"), Path("/usr/local/share/orthanc/plugins"))
 PROGRAMS = ("Orthanc", "storescu", "findscu", "getscu")
@@ -131,3 +139,78 @@ def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pacs]:
         pytest.skip(f"no PACS to test with: install {', '.join(missing)} (Debian: orthanc, orthanc-dicomweb, dcmtk)")
     with _started(tmp_path_factory.mktemp("orthanc")) as running:
         yield running
+
+
+SPACING = (1.2, 1.5, 4.0)
+
+
+def turned(x: float, y: float, z: float) -> np.ndarray:
+    """Axes of an oblique acquisition: a rotation by three angles."""
+    rotation = sitk.Euler3DTransform()
+    rotation.SetRotation(x, y, z)
+    return np.array(rotation.GetMatrix()).reshape(3, 3)
+
+
+AXES = {
+    "CT axial": np.diag([-1.0, -1.0, 1.0]),
+    "CT oblique": turned(0.3, -0.2, 1.1),
+    "MR sagittal": np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]),
+    "MR coronal": np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, -1.0, 0.0]]),
+    "MR oblique": turned(-0.6, 0.4, 0.2),
+}
+REAL = [
+    "ct_lidc_0003_2.5mm",
+    "siemens_HFP_t1_sag",
+    "dicom2nifti/hitachi/anatomical/001",
+    "dicom2nifti/hyperfine/anatomical/001",
+    "dicom2nifti/philips_enhanced/anatomical/001",
+]
+
+
+def _phantom_series(name: str, folder: Path) -> Path:
+    body = phantom.ellipsoids((52, 44, 12), SPACING, modality=name[:2])  # type: ignore[arg-type]
+    affine = np.eye(4)
+    affine[:3, :3] = AXES[name] @ np.diag(SPACING)
+    affine[:3, 3] = [31.4, -27.1, 182.8]
+    rng = np.random.default_rng(1)
+    array = body.array + rng.normal(0, 5, body.array.shape).astype(np.float32)
+    array = np.maximum(array, body.array.min())
+    body = replace(body, array=array, geometry=VolumeGeometry(body.array.shape, affine), slice_thickness_mm=4.0)
+    write_phantom_series(body, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def phantom_series() -> Callable[[str, Path], Path]:
+    """Write a phantom in one of the orientations as a series."""
+    return _phantom_series
+
+
+@pytest.fixture(params=[*AXES, *REAL])
+def name(request: pytest.FixtureRequest) -> str:
+    """Of a case in ``results``; the real ones are there where the data are."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[Volume, list[Path]]]:
+    """By case and format: the volume that was meant, and the files that were written."""
+    folder = tmp_path_factory.mktemp("results")
+    sources = {name: _phantom_series(name, folder / name / "source") for name in AXES}
+    data = Path(os.environ.get("MONAI_SR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+    sources |= {name: data / "dicom" / name for name in REAL if (data / "dicom" / name).is_dir()}
+    written: dict[tuple[str, str], tuple[Volume, list[Path]]] = {}
+    for name, source in sources.items():
+        acquired = replace(read_volume(source), name="case")
+        # the network changes no geometry: the pipeline without it is faster; one series goes through all of it
+        model = "default" if name == "CT axial" else "none"
+        finest = min(acquired.geometry.spacing)
+        wanted = tuple(max(1.1 * finest, s / 3) if s > 1.2 * finest else s for s in acquired.geometry.spacing)
+        result = super_resolve(acquired, model=model, spacing=wanted, device="cpu")
+        for kind in ("dicom", "nifti"):
+            out = folder / name / kind
+            out.mkdir(parents=True)
+            write_results(result, out, "case", format=kind)  # type: ignore[arg-type]
+            files = sorted((out / "dicom").iterdir()) if kind == "dicom" else [out / "case_sr.nii.gz"]
+            written[name, kind] = (result.volume, files)
+    return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,23 @@ def test_a_wrong_model_is_told_before_any_work(series, tmp_path):
     done = start("-i", series("CT").parent, "-o", tmp_path / "out", "-m", tmp_path / "empty")
     assert done.returncode == 4
     assert "found none" in done.stderr
+
+
+def test_the_example_is_what_the_packager_reads():
+    """The packager's own check of app.yaml, without Docker."""
+    from holoscan_cli.packager.config_reader import ApplicationConfiguration
+
+    configuration = ApplicationConfiguration()
+    configuration.read(EXAMPLE / "app.yaml")
+    assert "not for diagnosis" in configuration.title()
+    assert (EXAMPLE / "requirements.txt").read_text().count("\nmonai_sr==") == 1
+
+
+def test_the_example_packages(tmp_path, archive):
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "info"], capture_output=True).returncode:
+        pytest.skip("monai-deploy package builds an image and needs a running Docker")
+    command = [str(Path(sys.executable).with_name("monai-deploy")), "package", str(EXAMPLE)]
+    command += ["-m", str(archive), "-c", str(EXAMPLE / "app.yaml"), "-t", "monai_sr:test", "--platform", "x86_64"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=590)
+    assert done.returncode == 0, done.stdout + done.stderr
