@@ -22,7 +22,7 @@ from monai_sr.io.dicom_phantom import write_phantom_series
 
 pytestmark = pytest.mark.slow
 
-REAL = {"real CT": "ct_lidc_0003_2.5mm", "real MR": "siemens_HFP_t1_sag"}
+REAL = {"real CT": "ct_lidc_0003_2.5mm", "real MR": "dicom2nifti/hyperfine/anatomical/001"}
 
 
 @pytest.fixture
