@@ -14,6 +14,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("dcm2niix") is None, reason="dcm2niix is not installed (Debian: dcm2niix)"),
 ]
+# Said of sources without a known manufacturer too; and of Siemens series, whose slice times stand in private elements:
+# they hold of acquired slices only, and are left out.
+EXPECTED = ("Warning: Unable to determine manufacturer", "Warning: Siemens MoCo? Bogus slice timing")
 
 
 def test_a_derived_series_converts_to_what_was_meant(results, name, tmp_path):
@@ -25,7 +28,8 @@ def test_a_derived_series_converts_to_what_was_meant(results, name, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     (file,) = tmp_path.glob("*.nii")  # one volume; slices that were not equally spaced would give a second, "_Eq"
     assert file.name == "out.nii", done.stdout
-    assert "Warning" not in done.stdout.replace("Warning: Check that 2D images are not mirrored", "")
+    warnings = [line for line in done.stdout.splitlines() if line.startswith("Warning")]
+    assert [line for line in warnings if not line.startswith(EXPECTED)] == []
     theirs = nib.as_closest_canonical(nib.load(file))
     ours = nib.as_closest_canonical(nib.Nifti1Image(meant.array, meant.geometry.affine))
     assert theirs.shape == ours.shape
