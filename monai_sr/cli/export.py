@@ -48,6 +48,8 @@ def export(
     loaded = prepare(model, "cpu")
     if isinstance(loaded, str):
         raise typer.BadParameter("none is no model", param_hint="NAME|PATH")
+    if loaded.record.file.suffix == ".ts":
+        raise typer.BadParameter("it is exported already; name the model that it was made of", param_hint="NAME|PATH")
     with tempfile.TemporaryDirectory() as folder:
         record = _halved(loaded.record, Path(folder) / "model.pt") if half else loaded.record
         if name is not None:

@@ -201,5 +201,4 @@ def _derivation(model: ModelInfo, before: VolumeGeometry, after: VolumeGeometry)
         scale=" ".join(factors) or "x1",
         version=monai_sr.__version__,
         model_name=" ".join(part for part in (model.creator, model.name, model.version) if part) or "unnamed",
-        parameters=model.uid,
     )

@@ -95,6 +95,9 @@ def test_a_torchscript_archive_is_a_model_by_itself(run, trained, tmp_path):
     results = [super_resolve(thick, model=p, device="cpu") for p in (trained, alone)]
     np.testing.assert_array_equal(results[0].volume.array, results[1].volume.array)
     assert results[0].report["model"]["sha256"] == results[1].report["model"]["sha256"]
+    ended = run("export", alone, "-o", tmp_path / "again")  # its bytes are no state dict
+    assert ended.code == 2
+    assert "exported already" in ended.err
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "no archive"])
