@@ -192,6 +192,12 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=[*AXES])
+def orientation(request: pytest.FixtureRequest) -> str:
+    """Of the phantoms in ``results``."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[Volume, list[Path]]]:
     """By case and format: the volume that was meant, and the files that were written."""
