@@ -4,6 +4,11 @@ Thin: they convert, call the package's functions and convert back. Stock operato
 they change values, spacing or the set of slices, there is one here instead (``docs/how-to/deploy.md``).
 """
 
+from importlib.util import find_spec
+
+if find_spec("holoscan") is None:
+    raise ModuleNotFoundError('MONAI Deploy is not installed: pip install torch==2.13.0 "monai_sr[deploy]" (Linux)')
+
 from monai_sr.deploy.app import SuperResolutionApp
 from monai_sr.deploy.images import VolumeImage
 from monai_sr.deploy.loading import NiftiVolumeLoaderOperator, SeriesToVolumeOperator, StudyLoaderOperator
