@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 from pathlib import Path
 
@@ -109,8 +110,10 @@ def test_a_damaged_archive_is_refused(run, trained, tmp_path, damage):
         content = content[:-200]
     elif damage == "flipped":  # in the middle of the largest entry
         with zipfile.ZipFile(file) as archive:
-            largest = max(archive.infolist(), key=lambda info: info.file_size)
-        content[largest.header_offset + 200 + largest.file_size // 2] ^= 0xFF
+            largest = max(archive.infolist(), key=lambda info: info.compress_size)
+        header = largest.header_offset  # 30 bytes, name and padding stand before the data
+        name, extra = struct.unpack_from("<HH", content, header + 26)
+        content[header + 30 + name + extra + largest.compress_size // 2] ^= 0xFF
     else:
         content = bytearray(b"not a zip")
     file.write_bytes(bytes(content))
