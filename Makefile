@@ -22,8 +22,12 @@ PIP  := $(PY) -m pip --disable-pip-version-check install --quiet
 RUN  := $(VENV)/.run-installed
 DEV  := $(VENV)/.dev-installed
 
+# slicer-core, 3D Slicer's reader without its windows, has wheels for Python 3.11 on Linux only, and pins its own VTK.
+SLICER        ?= .venv-slicer
+SLICER_PYTHON ?= $(firstword $(shell command -v python3.11 2>/dev/null) $(PYTHON))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format train-release docs wheel clean
+.PHONY: help demo test test-slicer check format train-release docs wheel clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -40,6 +44,9 @@ endif
 
 test: $(DEV) lint  ## lint, types, layers and all tests
 	$(PY) -m pytest
+
+test-slicer: $(DEV) $(SLICER)/.installed  ## results as 3D Slicer's own reader finds them (1 GB more; Linux, Python 3.11)
+	MONAI_SR_SLICER_PYTHON="$(abspath $(SLICER))/bin/python" $(PY) -m pytest -m slicer tests/outside
 
 check: $(DEV) lint  ## lint, types, layers and the fast tests
 	$(PY) -m pytest -q -x -m "not slow and not packaging" tests/unit monai_sr
@@ -76,7 +83,7 @@ wheel: $(DEV)  ## the wheel, with weights, bundle and presets inside
 	$(PY) -m build --wheel --no-isolation
 
 clean:  ## remove the environment and everything that was made
-	rm -rf "$(VENV)" demo_output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf "$(VENV)" "$(SLICER)" demo_output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # The stamps depend on pyproject.toml, so an environment is built once and again when the requirements change.
 # The installation is editable, so changed code needs no new one.
@@ -94,3 +101,13 @@ $(DEV): pyproject.toml | $(PY)
 	@echo "Installing into $(VENV) with the tools for tests; the first time takes some minutes."
 	$(PIP) '$(firstword $(TORCH))' $(wordlist 2,9,$(TORCH)) -e '.[dev,archive]'
 	@touch $@ $(RUN)
+
+# Only one file of trame-slicer is used, and nothing that it requires.
+$(SLICER)/.installed: tests/outside/slicer_requirements.txt
+	@$(SLICER_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.platform != "linux")' || \
+	  { echo "slicer-core has wheels for Python 3.11 on Linux only; name one: make test-slicer SLICER_PYTHON=python3.11"; exit 1; }
+	@echo "Installing 3D Slicer's reader into $(SLICER); about 1 GB, the first time takes some minutes."
+	$(SLICER_PYTHON) -m venv "$(SLICER)"
+	$(SLICER)/bin/python -m pip --disable-pip-version-check install --quiet -r tests/outside/slicer_requirements.txt
+	$(SLICER)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps trame-slicer==2.0.0
+	@touch $@

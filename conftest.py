@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("ray") and find_spec("pyarrow") else ["monai_sr/archive"]
+NEEDED = {"monai_sr/archive": ("ray", "pyarrow"), "monai_sr/deploy": ("holoscan",)}
+collect_ignore = [room for room, packages in NEEDED.items() if not all(map(find_spec, packages))]

@@ -1,7 +1,8 @@
 """Which models exist, where they lie and what they were trained for. Answers without importing torch.
 
 A model is a weights-only state dict ``X.pt`` and a record. The records of the shipped models stand under ``models`` in
-``bundle/configs/metadata.json``; a model trained by a user has its record beside it, ``X.json``.
+``bundle/configs/metadata.json``; a model trained by a user has its record beside it, ``X.json``. A TorchScript archive
+``X.ts`` of ``monai-sr export --torchscript`` has its record inside.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -40,7 +42,7 @@ class ModelRecord:
     Args:
         name: what ``--model`` takes.
         file: its state dict.
-        sha256: of the file.
+        sha256: of the file; in a TorchScript archive, of the state dict that it was exported from.
         network: ``_target_`` (a class of ``monai_sr.networks``) and its arguments.
         stage: ``"l1"`` or ``"gan"``.
         trained_range: limits of what it has seen: ``modalities``, ``factor``, ``width``, ``noise``; and per modality
@@ -111,7 +113,9 @@ def models(root: Path | None = None) -> list[ModelRecord]:
 
 
 def read_record(weights: Path) -> ModelRecord:
-    """Record beside a weights file: ``model.pt`` has ``model.json``."""
+    """Record beside a weights file, ``model.json`` of ``model.pt``, or inside a TorchScript archive, ``model.ts``."""
+    if weights.suffix == ".ts":
+        return _record_inside(weights)
     file = weights.with_suffix(".json")
     if not file.is_file():
         raise ModelError(f"{weights.name} has no record {file.name} beside it; 'monai-sr train' writes one")
@@ -120,6 +124,23 @@ def read_record(weights: Path) -> ModelRecord:
     except ValueError as error:
         raise ModelError(f"{file} is not valid JSON: {error}") from None
     return _record(str(entry.get("name", weights.stem)), {**entry, "file": weights.name}, weights.parent)
+
+
+def _record_inside(archive: Path) -> ModelRecord:
+    """Record in the metadata that ``monai.bundle ckpt_export`` put into a TorchScript archive."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            (inner,) = (name for name in content.namelist() if name.endswith("/extra/metadata.json"))
+            entries = dict(json.loads(content.read(inner)).get("models", {}))
+    except (OSError, ValueError, zipfile.BadZipFile):
+        raise ModelError(f"{archive.name} is not a TorchScript archive with metadata.json inside") from None
+    if len(entries) != 1:
+        raise ModelError(
+            f"{archive.name} has the records of {len(entries)} models inside and one is needed; "
+            "write it with monai-sr export --torchscript"
+        )
+    ((name, entry),) = entries.items()
+    return _record(name, {**entry, "file": archive.name}, archive.parent)
 
 
 def write_record(weights: Path, entry: Mapping[str, Any]) -> Path:
@@ -175,8 +196,8 @@ def find_model(name: str | Path = "default", modality: str | None = None) -> Mod
     """Record of a model by name, by weights file, or by folder (a bundle, or a training's output).
 
     Args:
-        name: name, file or folder; ``"default"``: the first model of the shipped bundle; ``"fast"``, ``"best"``: the
-            first of that size.
+        name: name, file (``.pt`` or ``.ts``) or folder; ``"default"``: the first model of the shipped bundle;
+            ``"fast"``, ``"best"``: the first of that size.
         modality: what a default, a size or a bundle is asked for: its first model that was trained on it, and the first
             of all if there is none. It changes nothing where one model is named.
 
@@ -188,7 +209,7 @@ def find_model(name: str | Path = "default", modality: str | None = None) -> Mod
         if (path / "configs" / "metadata.json").is_file():
             return _first_for(models(path), modality)
         return read_record(path / "model.pt")
-    if path.suffix == ".pt":
+    if path.suffix in (".pt", ".ts"):
         if not path.is_file():
             raise ModelError(f"model file {path} does not exist")
         return read_record(path)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -47,6 +48,8 @@ def export(
     loaded = prepare(model, "cpu")
     if isinstance(loaded, str):
         raise typer.BadParameter("none is no model", param_hint="NAME|PATH")
+    if loaded.record.file.suffix == ".ts":
+        raise typer.BadParameter("it is exported already; name the model that it was made of", param_hint="NAME|PATH")
     with tempfile.TemporaryDirectory() as folder:
         record = _halved(loaded.record, Path(folder) / "model.pt") if half else loaded.record
         if name is not None:
@@ -94,7 +97,10 @@ def _into_bundle(record: ModelRecord, root: Path, name: str, size: str, overwrit
 
 
 def _torchscript(record: ModelRecord, weights: Path) -> Path:
-    """Traced, since MONAI's pixel shuffle cannot be scripted; it takes every size that the network takes."""
+    """Traced, since MONAI's pixel shuffle cannot be scripted; it takes every size that the network takes.
+
+    Its metadata hold the record of this model alone, so that ``--model model.ts`` and MONAI Deploy need no other file.
+    """
     from monai.bundle import ckpt_export
 
     from monai_sr.degradation import CONDITION_CHANNELS, IMAGE_CHANNELS
@@ -103,17 +109,28 @@ def _torchscript(record: ModelRecord, weights: Path) -> Path:
     channels = arguments.get("image_channels", IMAGE_CHANNELS) + arguments.get("condition_channels", CONDITION_CHANNELS)
     configs = bundle_root() / "configs"
     file = weights.with_suffix(".ts")
-    try:
-        ckpt_export(
-            net_id="network_def",
-            filepath=str(file),
-            ckpt_file=str(weights),
-            meta_file=str(configs / "metadata.json"),
-            config_file=str(configs / "inference.yaml"),
-            use_trace=True,
-            input_shape=[1, channels, *[32] * arguments.get("spatial_dims", 3)],
-            network_def=dict(arguments),
-        )
-    except (RuntimeError, ValueError) as error:
-        raise EnvironmentProblemError(f"TorchScript export failed: {str(error).splitlines()[0]}") from None
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = Path(folder) / "metadata.json"
+        metadata.write_text(json.dumps(_metadata(record, configs)), encoding="utf-8")
+        try:
+            ckpt_export(
+                net_id="network_def",
+                filepath=str(file),
+                ckpt_file=str(weights),
+                meta_file=str(metadata),
+                config_file=str(configs / "inference.yaml"),
+                use_trace=True,
+                input_shape=[1, channels, *[32] * arguments.get("spatial_dims", 3)],
+                network_def=dict(arguments),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise EnvironmentProblemError(f"TorchScript export failed: {str(error).splitlines()[0]}") from None
     return file
+
+
+def _metadata(record: ModelRecord, configs: Path) -> dict[str, Any]:
+    """The bundle's metadata, with this model as its only one."""
+    metadata: dict[str, Any] = json.loads((configs / "metadata.json").read_text(encoding="utf-8"))
+    entry = record.as_json()
+    name = entry.pop("name")
+    return {**metadata, "models": {name: {**entry.pop("extra"), **entry}}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,10 @@ class SRModel:
 
 
 def load_model(name: str | Path | ModelRecord = "default") -> SRModel:
-    """Build a network and load its weights; no code is run from the file.
+    """Build a network and load its weights; no code is run from a state dict.
+
+    Of a TorchScript archive only the weights are taken, and the network is built from the record inside, so that it
+    gives the very same values; but torch's loader unpacks its program too, so take archives from people you trust.
 
     Args:
         name: name, path or record, see :func:`monai_sr.catalogue.find_model`.
@@ -94,16 +98,7 @@ def load_model(name: str | Path | ModelRecord = "default") -> SRModel:
     record = name if isinstance(name, ModelRecord) else find_model(name)
     if not record.file.is_file():
         raise ModelError(f"weights of model {record.name} are missing: {record.file}; reinstall, or name another model")
-    digest = sha256(record.file)
-    if digest != record.sha256:
-        raise ModelError(
-            f"{record.file.name}: sha256 {digest[:12]}... is not the recorded {record.sha256[:12]}...; "
-            "the file is damaged or was replaced"
-        )
-    try:
-        state = torch.load(record.file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for damaged or unsafe files
-        raise ModelError(f"{record.file.name} is not a weights-only state dict: {type(error).__name__}") from None
+    state = _weights_in_archive(record.file) if record.file.suffix == ".ts" else _weights(record)
     network = build_network(record)
     try:
         network.load_state_dict(state)
@@ -112,6 +107,31 @@ def load_model(name: str | Path | ModelRecord = "default") -> SRModel:
     if not all(torch.isfinite(value).all() for value in network.state_dict().values()):
         raise ModelError(f"{record.file.name} holds weights that are not finite; train again")
     return SRModel(channels_last(network.eval()), record)
+
+
+def _weights(record: ModelRecord) -> Any:
+    digest = sha256(record.file)
+    if digest != record.sha256:
+        raise ModelError(
+            f"{record.file.name}: sha256 {digest[:12]}... is not the recorded {record.sha256[:12]}...; "
+            "the file is damaged or was replaced"
+        )
+    try:
+        return torch.load(record.file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for damaged or unsafe files
+        raise ModelError(f"{record.file.name} is not a weights-only state dict: {type(error).__name__}") from None
+
+
+def _weights_in_archive(file: Path) -> Any:
+    """Weights of a TorchScript archive; its own checksums, not a digest, tell of damage."""
+    try:
+        with zipfile.ZipFile(file) as content:
+            damaged = content.testzip()
+        if damaged is None:
+            return torch.jit.load(file, map_location="cpu").state_dict()
+    except Exception as error:  # torch raises many types for damaged files
+        raise ModelError(f"{file.name} is not a TorchScript archive: {type(error).__name__}") from None
+    raise ModelError(f"{file.name} is damaged at {damaged}; copy or export it again")
 
 
 def in_half_precision(record: ModelRecord, file: Path) -> ModelRecord:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 from monai_sr import super_resolve
-from monai_sr.catalogue import find_model, models, write_record
+from monai_sr.catalogue import ModelError, find_model, models, write_record
 from monai_sr.data import phantom
 from monai_sr.inference import load_model
 from monai_sr.networks import UNetGenerator
@@ -79,6 +81,44 @@ def test_torchscript_gives_the_same_at_any_size(run, trained, tmp_path, shape):
     x = torch.rand((1, 7, *shape), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(scripted(x), load_model(trained).network(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_torchscript_archive_is_a_model_by_itself(run, trained, tmp_path):
+    """MONAI Deploy is given one file: the same values to the bit, and the same record, so the same series UID."""
+    assert run("export", trained, "-o", tmp_path / "exported", "--torchscript").code == 0
+    alone = tmp_path / "alone" / "model.ts"
+    alone.parent.mkdir()
+    (tmp_path / "exported" / "model.ts").rename(alone)
+    before, after = find_model(trained), find_model(alone)
+    assert (after.name, after.sha256, after.network) == (before.name, before.sha256, before.network)
+    assert (after.trained_range, after.extra["steps"]) == (before.trained_range, 7)
+    thick = phantom.ellipsoids((24, 24, 12), (1.0, 1.0, 3.0), modality="MR")
+    results = [super_resolve(thick, model=p, device="cpu") for p in (trained, alone)]
+    np.testing.assert_array_equal(results[0].volume.array, results[1].volume.array)
+    assert results[0].report["model"]["sha256"] == results[1].report["model"]["sha256"]
+    ended = run("export", alone, "-o", tmp_path / "again")  # its bytes are no state dict
+    assert ended.code == 2
+    assert "exported already" in ended.err
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "no archive"])
+def test_a_damaged_archive_is_refused(run, trained, tmp_path, damage):
+    assert run("export", trained, "-o", tmp_path, "--torchscript").code == 0
+    file = tmp_path / "model.ts"
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        content = content[:-200]
+    elif damage == "flipped":  # in the middle of the largest entry
+        with zipfile.ZipFile(file) as archive:
+            largest = max(archive.infolist(), key=lambda info: info.compress_size)
+        header = largest.header_offset  # 30 bytes, name and padding stand before the data
+        name, extra = struct.unpack_from("<HH", content, header + 26)
+        content[header + 30 + name + extra + largest.compress_size // 2] ^= 0xFF
+    else:
+        content = bytearray(b"not a zip")
+    file.write_bytes(bytes(content))
+    with pytest.raises(ModelError, match=r"model\.ts"):
+        load_model(file)
 
 
 def test_an_exported_model_is_replaced_only_when_asked(run, trained, tmp_path):
