@@ -38,7 +38,7 @@ class DicomOptions:
         series_number: by default the source's, times 100, plus one.
         research: whether ContentQualification says ``RESEARCH``.
         maps: whether the maps of a result become Parametric Maps in the study, instead of NIfTI files beside it.
-        synthetic_data: what SyntheticData says; None: it is left out (docs/decisions/0009).
+        synthetic_data: what SyntheticData says; None: it is left out (docs/decisions/0014).
 
     Raises:
         InputError: if the template or the number cannot be used.
