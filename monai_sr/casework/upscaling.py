@@ -91,8 +91,10 @@ class Upscaling:
         # the user has decided, so what the reader guessed from the values would only mislead
         return replace(volume, notes=tuple(note for note in volume.notes if not note.startswith("modality ")))
 
-    def resolve(self, volume: Volume, progress: Progress | None = None) -> SRResult:
-        """Super-resolve a scan or a photograph.
+    def resolve(
+        self, volume: Volume, progress: Progress | None = None, notify: Callable[[str], None] | None = None
+    ) -> SRResult:
+        """Super-resolve a scan or a photograph; ``notify`` is told the memory that it will take.
 
         Raises:
             InputError: if it is refused.
@@ -101,7 +103,7 @@ class Upscaling:
         from monai_sr.inference import super_resolve, super_resolve_photo
         from monai_sr.io.photo import Photo
 
-        common: dict[str, Any] = {"device": self.device, "progress": progress}
+        common: dict[str, Any] = {"device": self.device, "progress": progress, "notify": notify}
         if isinstance(volume.source, Photo):
             photo = replace(volume.source, name=volume.name)
             own = photo_options(volume.name, self.options, self.affine)

@@ -71,22 +71,29 @@ class Batch:
         return code
 
     def _case(self, case: Case) -> None:
+        from monai_sr.inference.stages import StageClock
         from monai_sr.report import in_words
 
         folder = self.out / case.name
         refuse_existing(folder, case.name, overwrite=self.overwrite)
         began = time.perf_counter()
         self._stage(case.name, "read", 0.0)
-        volume = self.upscaling.read(case)
+        clock = StageClock()
+        with clock.watched(), clock.stage("read"):
+            volume = self.upscaling.read(case)
         for note in volume.notes:
             self.console.emit("note", case=case.name, message=note)
-        read = time.perf_counter() - began
-        result = self.upscaling.resolve(volume, lambda stage, fraction: self._stage(case.name, stage, fraction))
+        result = self.upscaling.resolve(
+            volume,
+            lambda stage, fraction: self._stage(case.name, stage, fraction),
+            lambda message: self.console.emit("note", case=case.name, message=message),
+        )
         for message in result.report["warnings"]:
             self.console.emit("warning", case=case.name, message=message)
         self._stage(case.name, "write", 0.0)
+        peaks = {"peak_memory_bytes_by_stage": clock.peak_bytes}
         with case_folder(folder, case.name, overwrite=self.overwrite) as staging:
-            outputs = self.upscaling.write(result, staging, case.name, read_seconds=read)
+            outputs = self.upscaling.write(result, staging, case.name, read_seconds=clock.seconds["read"], facts=peaks)
         self.console.emit(
             "done",
             case=case.name,

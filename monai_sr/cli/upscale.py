@@ -125,6 +125,10 @@ def upscale(
     tile: Annotated[
         int | None, typer.Option(metavar="VOXELS", min=16, help="Tile edge. Default: chosen from the free memory.")
     ] = None,
+    precision: Annotated[
+        Literal["auto", "float32"],
+        typer.Option(help="Of the network. auto: bfloat16 where the hardware computes it; float32: the same anywhere."),
+    ] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but refusals and failures.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     debug: DebugOption = False,
@@ -163,6 +167,7 @@ def upscale(
         sidecar_patient=sidecar_patient,
         device=device,
         tile=tile,
+        precision=precision,
     )
     if not debug:
         silence_libraries()

@@ -31,6 +31,7 @@ __all__ = [
     "CONDITION_CHANNELS",
     "FACTOR_UNIT",
     "IMAGE_CHANNELS",
+    "conditions_of",
     "generator_input",
     "start_volume",
     "with_conditions",
@@ -92,8 +93,12 @@ def with_conditions(images: torch.Tensor, *, factor: float, profile: SliceProfil
     Returns:
         The same with 7 channels.
     """
+    return torch.cat([images, conditions_of(images, factor=factor, profile=profile, noise=noise)], dim=1)
+
+
+def conditions_of(images: torch.Tensor, *, factor: float, profile: SliceProfile, noise: float) -> torch.Tensor:
+    """The constant channels alone, ``(B, 5, X, Y, Z)``: a view that takes no memory."""
     passed = (profile.transfer(frequency) for frequency in _TRANSFER_AT)
     conditions = images.new_tensor([factor / FACTOR_UNIT, profile.width, noise / _NOISE_UNIT, *passed])
     spatial = images.shape[2:]
-    channels = conditions.reshape(1, -1, *(1 for _ in spatial)).expand(len(images), -1, *spatial)
-    return torch.cat([images, channels], dim=1)
+    return conditions.reshape(1, -1, *(1 for _ in spatial)).expand(len(images), -1, *spatial)

@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from monai_sr.engines.distributed import average_gradients, average_values
+from monai_sr.inference.precision import native_bfloat16
 from monai_sr.keys import HR, LR, SR
 from monai_sr.losses import WeightedLosses
 
@@ -35,12 +36,9 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
     CUDA: bfloat16 from Ampere on, float16 before. CPU: bfloat16 with AVX512-BF16 or AMX, where it is faster
     than float32, and elsewhere slower.
     """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "cpu":
-        native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return torch.bfloat16 if native else None
-    return None
+    if native_bfloat16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else None
 
 
 @dataclass

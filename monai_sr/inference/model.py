@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,10 @@ from torch import nn
 
 from monai_sr import networks
 from monai_sr.catalogue import ModelError, ModelRecord, find_model, perceptual_partner, sha256
-from monai_sr.degradation import SliceProfile, with_conditions
+from monai_sr.degradation import SliceProfile, conditions_of, with_conditions
+from monai_sr.inference.precision import Precision, network_dtype
 from monai_sr.intensity import IntensityRange
+from monai_sr.networks import UNetGenerator
 
 __all__ = [
     "AddedDetail",
@@ -25,7 +28,12 @@ __all__ = [
     "load_perceptual",
     "select_device",
     "with_fidelity",
+    "working_bytes",
 ]
+
+_IMAGE_BYTES = 10  # per voxel beside the features: the images, of which not all are held where the features peak
+_UNKNOWN_BYTES = 160
+"""Of networks that do not say."""
 
 
 class DeviceError(RuntimeError):
@@ -199,6 +207,13 @@ def channels_last(network: nn.Module) -> nn.Module:
     return network
 
 
+def working_bytes(network: Any, dtype: torch.dtype) -> int:
+    """Memory per voxel of a tile in which :class:`AddedDetail` runs a network, features in ``dtype``."""
+    if not isinstance(network, UNetGenerator):
+        return _UNKNOWN_BYTES
+    return _IMAGE_BYTES + math.ceil(float(network.features_per_voxel) * dtype.itemsize)
+
+
 class AddedDetail(nn.Module):
     """What a generator adds to the start, in the scan's own units, for a tile of start and plain interpolation.
 
@@ -211,22 +226,42 @@ class AddedDetail(nn.Module):
         factor: acquired spacing divided by target spacing.
         profile: slice profile along the restored axis.
         noise: standard deviation as a fraction of the intensity range.
+        precision: of the generator's layers, see :mod:`monai_sr.inference.precision`.
     """
 
     _LIMITS = (-1.0, 3.0)  # in units of the range: -3000 to 5000 HU
 
     def __init__(
-        self, generator: nn.Module, scale: IntensityRange, *, factor: float, profile: SliceProfile, noise: float
+        self,
+        generator: nn.Module,
+        scale: IntensityRange,
+        *,
+        factor: float,
+        profile: SliceProfile,
+        noise: float,
+        precision: Precision = "auto",
     ) -> None:
         super().__init__()
         self.generator, self.scale = generator, scale
-        self.factor, self.profile, self.noise = factor, profile, noise
+        self.conditions: dict[str, Any] = {"factor": factor, "profile": profile, "noise": noise}
+        self.precision = precision
         self.size_multiple = generator.size_multiple
         self.receptive_field = generator.receptive_field
 
+    @property
+    def bytes_per_voxel(self) -> int:
+        """Working memory per voxel of a tile."""
+        device = next((parameter.device for parameter in self.generator.parameters()), torch.device("cpu"))
+        return working_bytes(self.generator, network_dtype(self.precision, device))
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(B, 2, X, Y, Z)`` or ``(B, 2, X, Y)`` in HU or the scanner's units to one channel."""
-        images = torch.clamp((x - self.scale.low) / self.scale.width, *self._LIMITS)
-        seen = with_conditions(images, factor=self.factor, profile=self.profile, noise=self.noise)
-        added: torch.Tensor = self.generator(seen) - images[:, :1]
-        return added * self.scale.width
+        images = (x - self.scale.low).div_(self.scale.width).clamp_(*self._LIMITS)
+        dtype = network_dtype(self.precision, x.device)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+            if isinstance(self.generator, UNetGenerator):  # conditions apart: seven channels would be a third of all
+                seen = self.generator(images, conditions_of(images, **self.conditions))
+            else:
+                seen = self.generator(with_conditions(images, **self.conditions))
+        added: torch.Tensor = seen.float().sub_(images[:, :1]).mul_(self.scale.width)
+        return added

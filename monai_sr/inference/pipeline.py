@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,27 @@ from monai_sr.degradation import (
     ProfileKind,
     SliceProfile,
     backprojection_steps,
-    correct,
     default_profile,
     degrade,
-    residual,
-    start_volume,
 )
 from monai_sr.geometry import VolumeGeometry
-from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+from monai_sr.grid import AxisGrid
 from monai_sr.inference.ensemble import FLIPS, RunningSpread
 from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
-from monai_sr.inference.model import AddedDetail, SRModel, load_model, load_perceptual, select_device, with_fidelity
+from monai_sr.inference.memory import MemoryNeed, memory_need
+from monai_sr.inference.model import (
+    AddedDetail,
+    SRModel,
+    load_model,
+    load_perceptual,
+    select_device,
+    with_fidelity,
+    working_bytes,
+)
 from monai_sr.inference.plan import GridPlan, Spacing, plan_grid
+from monai_sr.inference.precision import Precision, network_dtype
+from monai_sr.inference.restore import StartTiles, finish
+from monai_sr.inference.stages import StageClock
 from monai_sr.inference.tilt import TILT_NOTE, tilt_of
 from monai_sr.inference.trained_range import outside_trained_range
 from monai_sr.inference.window import HaloInferer
@@ -73,8 +82,12 @@ class _Job:
     flips: tuple[bool, bool, bool] = FLIPS[0]  # axes along which the network sees the volume mirrored
     noise: float = 0.0  # largest estimate so far, as a fraction of the range
     warnings: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
     axes: list[dict[str, Any]] = field(default_factory=list)
+    precision: Precision = "auto"
+    clock: StageClock = field(default_factory=StageClock)
+    need: MemoryNeed | None = None
+    retreats: list[str] = field(default_factory=list)
+    tiles: list[list[int]] = field(default_factory=list)
 
     def again(self, model: SRModel | None, flips: tuple[bool, bool, bool]) -> _Job:
         """The same work by another member of the ensemble: its times add up, its remarks would be the same."""
@@ -82,11 +95,10 @@ class _Job:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure the wall time of a stage; a stage that comes again adds up."""
+        """Measure a stage and say that it has begun."""
         self.progress(name, 0.0)
-        begin = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - begin, 3)
+        with self.clock.stage(name):
+            yield
 
 
 def super_resolve(
@@ -106,7 +118,9 @@ def super_resolve(
     slice_thickness: float | None = None,
     device: str = "auto",
     tile: int | None = None,
+    precision: Precision = "auto",
     progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> SRResult:
     """Bring a CT or MR scan to a finer grid.
 
@@ -131,13 +145,16 @@ def super_resolve(
         slice_thickness: width of the slice profile in mm along the slice axis; default: the header's, else one spacing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         tile: edge of the tiles in voxels; default: from the free memory. The result does not depend on it.
+        precision: ``"auto"``: the network's layers in bfloat16 where the device computes it natively; or ``"float32"``.
         progress: called with the stage's name and its finished share.
+        notify: called with one sentence on the memory that will be needed, before it is taken.
 
     Returns:
         The scan on the target grid and a report.
 
     Raises:
-        InputError: if the input is refused; the message names the rule, the value and the remedy.
+        InputError: if the input is refused, or needs more memory than there is; the message names the rule, the value
+            and the remedy.
         monai_sr.catalogue.ModelError: if the model cannot be used.
         ValueError: if ``ensemble`` is none of its values, or maps are asked of no model.
 
@@ -160,18 +177,23 @@ def super_resolve(
         device=select_device(device),
         tile=tile,
         progress=progress or (lambda stage, share: None),
+        precision=precision,
     )
-    with job.stage("read"):
-        acquired = _as_volume(source, affine, modality)
-    plan = plan_grid(
-        acquired.geometry,
-        name=acquired.name,
-        spacing=spacing,
-        scale=scale,
-        exact_spacing=exact_spacing,
-        allow_downsample=allow_downsample,
-    )
-    with torch.inference_mode():
+    with job.clock.watched(), torch.inference_mode():
+        with job.stage("read"):
+            acquired = _as_volume(source, affine, modality)
+        plan = plan_grid(
+            acquired.geometry,
+            name=acquired.name,
+            spacing=spacing,
+            scale=scale,
+            exact_spacing=exact_spacing,
+            allow_downsample=allow_downsample,
+        )
+        job.need = _need(acquired, plan, job, ensemble, maps)
+        if notify is not None:
+            notify(str(job.need))
+        job.need.refuse_if_too_much(acquired.name)
         array = first = _restore(acquired, plan, job, profile, slice_thickness)
         found: dict[str, npt.NDArray[np.float32]] = {}
         if ensemble > 1 or maps:
@@ -190,6 +212,14 @@ def super_resolve(
     report = _report(acquired, result, plan, job)
     report["ensemble"] = ensemble
     return SRResult(result, acquired, report, {name: result.with_values(found[name]) for name in sorted(found)})
+
+
+def _need(acquired: Volume, plan: GridPlan, job: _Job, ensemble: int, maps: bool) -> MemoryNeed:
+    """Memory that the work will take; maps and ensembles hold further volumes of the result's size."""
+    beside = (1 if len(plan.axes) > 1 else 0) + (4 if ensemble > 1 or maps else 0) + (2 if maps else 0)
+    each = 0 if job.model is None else working_bytes(job.model.network, network_dtype(job.precision, job.device))
+    shape, target = acquired.geometry.shape, plan.geometry.shape
+    return memory_need(shape, target, job.device, volumes=1 + beside, bytes_per_voxel=each, tile=job.tile)
 
 
 def _as_volume(
@@ -317,11 +347,7 @@ def _restore_axes(
     places = list(range(-len(axes), 0))
     y = torch.movedim(x, axes, places).contiguous()
     moved = [CoarseAxis(place, c.grid, c.profile) for place, c in zip(places, coarse, strict=True)]
-    with job.stage("interpolate"):
-        cubic = y
-        for place, grid, _ in moved:
-            cubic = apply_along(interpolation_matrix(grid), cubic, place)
-        start = start_volume(y, moved, noise, str(acquired.modality))
+    source = StartTiles(y, moved, noise, str(acquired.modality), job.clock)
     doubts = [] if job.model is None else _doubts(job.model, coarse, noise, found, acquired)
     used = job.model is not None and not doubts
     if doubts:
@@ -330,19 +356,17 @@ def _restore_axes(
             f"{which}: {'; '.join(doubts)}: outside what model {job.model.record.name} was trained on, "  # type: ignore[union-attr]
             "so this axis is interpolated and made consistent with the data, without the network"
         )
-    sr = start
+    added = None
     if used:
         with job.stage("network"):
-            sr = _network(start, cubic, moved, noise, scale, job)
+            added = _network(source, noise, scale, job)
     weight = _consistency_weight(noise)
     if used and not job.model.network.consistency:  # type: ignore[union-attr]
         weight = 0.0
+    # interpolation overshoots at edges; below everything that was acquired is no signal (air, MR magnitude)
+    floor = float(acquired.array.min()) if last else None
     with job.stage("consistency"):
-        sr = sr + weight * (correct(sr, y, moved) - sr)
-        if last:
-            # interpolation overshoots at edges; below everything that was acquired is no signal (air, MR magnitude)
-            cubic, sr = (torch.clamp(v, min=float(acquired.array.min())) for v in (cubic, sr))
-        rms = [float(torch.sqrt(torch.mean(residual(v, y, moved) ** 2))) for v in (cubic, sr)]
+        sr, rms = finish(source, added, weight=weight, floor=floor, clock=job.clock)
     for axis, grid, profile in coarse:
         job.axes.append(
             {
@@ -359,7 +383,7 @@ def _restore_axes(
                 "residual_rms": rms[1],
             }
         )
-    return torch.movedim(sr, places, axes).contiguous()
+    return torch.movedim(sr, places, axes)
 
 
 def _noise(
@@ -405,31 +429,36 @@ def _consistency_weight(noise: float) -> float:
     return float(np.clip((0.02 - noise) / 0.01, 0.0, 1.0))
 
 
-def _network(
-    start: torch.Tensor,
-    cubic: torch.Tensor,
-    coarse: Sequence[CoarseAxis],
-    noise: float,
-    scale: IntensityRange,
-    job: _Job,
-) -> torch.Tensor:
+def _network(source: StartTiles, noise: float, scale: IntensityRange, job: _Job) -> torch.Tensor:
+    """What the network adds, ``(X, Y, Z)``."""
     assert job.model is not None
-    _, grid, profile = coarse[0]
-    generator = AddedDetail(job.model.network.to(job.device), scale, factor=grid.factor, profile=profile, noise=noise)
-    if len(coarse) == 1:
-        parts = [torch.stack([start, cubic])[None]]
+    _, grid, profile = source.coarse[0]
+    generator = AddedDetail(
+        job.model.network.to(job.device),
+        scale,
+        factor=grid.factor,
+        profile=profile,
+        noise=noise,
+        precision=job.precision,
+    )
+    mirrored = [axis for axis, flip in zip((-1, -2, -3), job.flips, strict=True) if flip]
+    if len(source.coarse) == 1:
+        parts = [source.slices(slice(None), mirrored)]
     else:  # slices in batches
-        count = max(1, _SLICE_VOXELS // start[0].numel())
-        parts = list(torch.stack([start, cubic], dim=1).split(count))
+        mirrored = [axis for axis in mirrored if axis != -3]
+        count = max(1, _SLICE_VOXELS // math.prod(source.target[1:]))
+        batches = range(0, source.target[0], count)
+        parts = [source.slices(slice(first, first + count), mirrored) for first in batches]
     added = []
     for done, part in enumerate(parts):
         infer = HaloInferer(job.tile, _share_of(job.progress, done, len(parts)))
-        mirrored = [axis for axis, flip in zip(range(part.dim() - 1, 1, -1), job.flips, strict=False) if flip]
-        added.append(infer(part.flip(mirrored), generator, job.device).flip(mirrored)[:, 0])
-    detail = torch.cat(added)
-    if not torch.isfinite(detail).all():
-        raise RuntimeError(f"model {job.model.record.name} returned values that are not finite; use another model")
-    return start + (detail[0] if len(coarse) == 1 else detail)
+        found = infer(part, generator, job.device)
+        added.append((found.flip(mirrored) if mirrored else found)[:, 0])
+        job.retreats += [sentence for sentence in infer.retreats if sentence not in job.retreats]
+        job.tiles = [list(infer.core)]
+    if len(source.coarse) == 1:
+        return added[0][0]
+    return added[0] if len(added) == 1 else torch.cat(added)
 
 
 def _share_of(progress: Progress, done: int, count: int) -> Callable[[float], None]:
@@ -456,10 +485,15 @@ def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict
         "axes": job.axes,
         "model": _model_facts(job.model),
         "device": str(job.device),
+        "precision": "none" if job.model is None else str(network_dtype(job.precision, job.device)).partition(".")[2],
         "threads": torch.get_num_threads(),
         "tile": job.tile or "auto",
-        "seconds": job.seconds,
+        "tile_voxels": job.tiles,
+        "retreats": job.retreats,
+        "seconds": {stage: round(spent, 3) for stage, spent in job.clock.seconds.items()},
         "peak_memory_bytes": peak_memory_bytes(job.device),
+        "peak_memory_bytes_by_stage": job.clock.peak_bytes,
+        "memory_need_bytes": None if job.need is None else asdict(job.need),
         "warnings": job.warnings,
         "tilt_degrees": None if tilt is None else round(tilt.degrees, 3),
         "notes": [*acquired.notes, *plan.notes, *([] if tilt is None else [TILT_NOTE])],

@@ -11,17 +11,18 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-import psutil
 import torch
 from monai.inferers import Inferer
 from torch.nn import functional as F
 
-__all__ = ["HaloInferer", "Tile", "memory_budget", "tile_shape", "tiles"]
+from monai_sr.inference.memory import memory_budget
 
-BYTES_PER_VOXEL = 160
-"""Working memory allowed per tile voxel; the default generator takes about 100 (``benchmarks/speed.py``)."""
-_MAX_TILE_VOXELS = 24_000_000  # larger tiles save no time
+__all__ = ["HaloInferer", "Tile", "TileSource", "tile_shape", "tiles"]
+
+_BYTES_PER_VOXEL = 160
+"""Of networks that do not say."""
 
 
 @dataclass(frozen=True)
@@ -59,57 +60,85 @@ def tiles(shape: Sequence[int], core: Sequence[int], halo: int, multiple: int) -
 
 
 def tile_shape(shape: Sequence[int], halo: int, multiple: int, max_voxels: int) -> tuple[int, ...]:
-    """Core of the tiles such that none, halo included, has more than ``max_voxels``, with little halo in all.
+    """Core of the tiles such that none, halo included, has more than ``max_voxels``, with the least to compute in all.
 
-    The axis whose core is longest is halved until the tile fits or the cores are as small as the halo.
+    Every axis is cut into equal parts. Where even the smallest tile is too large, the smallest it is.
     """
-    core = [_round_up(n, multiple) for n in shape]
     halo = _round_up(halo, multiple)  # as ``tiles`` reads it
-
-    def read(sizes: Sequence[int]) -> int:
-        return math.prod(min(c + 2 * halo, _round_up(n, multiple)) for c, n in zip(sizes, shape, strict=True))
-
-    smallest = max(halo // 2, multiple)
-    while read(core) > max_voxels:
-        axis = max(range(len(core)), key=lambda a: core[a])
-        if core[axis] <= smallest:
-            break
-        core[axis] = max(_round_up(core[axis] // 2, multiple), multiple)
-    return tuple(core)
+    choices = [_cuts(n, halo, multiple) for n in shape]
+    best, least = tuple(choice[-1][0] for choice in choices), float("inf")
+    for combination in itertools.product(*choices):
+        if math.prod(largest for _, largest, _ in combination) > max_voxels:
+            continue
+        work = math.prod(read for _, _, read in combination)
+        if work < least:
+            best, least = tuple(core for core, _, _ in combination), work
+    return best
 
 
-def memory_budget(device: torch.device) -> int:
-    """Bytes that tiles may take: half of what is free on the device now."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * 0.5)
-    return int(psutil.virtual_memory().available * 0.5)
+def _cuts(n: int, halo: int, multiple: int) -> list[tuple[int, int, int]]:
+    """Per number of parts of an axis: core, what the largest tile reads, what all read; no core below halo / 2."""
+    found: list[tuple[int, int, int]] = []
+    smallest = max(_round_up(halo // 2, multiple), multiple)
+    for parts in range(1, max(n // smallest, 1) + 1):
+        core = _round_up(-(-n // parts), multiple)
+        reads = [min(a + core + halo, n) - max(a - halo, 0) for a in range(0, n, core)]
+        if not found or core < found[-1][0]:
+            found.append((core, max(reads), sum(reads)))
+    return found
+
+
+class TileSource(Protocol):
+    """What is tiled: a tensor, or something that computes a part when it is asked for it."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """``(B, C, X, Y, Z)`` or ``(B, C, X, Y)``."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parts lie."""
+
+    def __getitem__(self, index: Any, /) -> torch.Tensor:
+        """The part at these slices."""
 
 
 class HaloInferer(Inferer):
     """A MONAI inferer for same-size networks, without blending.
 
-    If the device runs out of memory the tile is halved and the tile repeated, as often as it takes.
+    If the device runs out of memory the tile is halved and the work repeated, as often as it takes; where even the
+    smallest tile does not fit on a GPU, the CPU does it. The result is put together in the memory of the input, so
+    a GPU holds one tile at a time.
 
     Args:
         tile: edge of the kept core in voxels; None chooses it from the free memory.
         progress: called after each tile with the finished share, 0 to 1.
+
+    Attributes:
+        core: kept core of the tiles of the last call.
+        device: where the last call ended.
+        retreats: what was tried before, one sentence each.
     """
 
     def __init__(self, tile: int | None = None, progress: Callable[[float], None] | None = None) -> None:
         super().__init__()
         self.tile = tile
         self.progress = progress
+        self.core: tuple[int, ...] = ()
+        self.device: torch.device | None = None
+        self.retreats: list[str] = []
 
-    def core(self, shape: Sequence[int], halo: int, multiple: int, device: torch.device) -> tuple[int, ...]:
+    def choose_core(
+        self, shape: Sequence[int], halo: int, multiple: int, device: torch.device, bytes_per_voxel: int
+    ) -> tuple[int, ...]:
         """Kept core of the tiles for a volume of this shape."""
         if self.tile is not None:
             edge = _round_up(max(self.tile, multiple), multiple)
             return tuple(min(edge, _round_up(n, multiple)) for n in shape)
-        fits = min(memory_budget(device) // BYTES_PER_VOXEL, _MAX_TILE_VOXELS)
-        return tile_shape(shape, halo, multiple, fits)
+        return tile_shape(shape, halo, multiple, memory_budget(device) // bytes_per_voxel)
 
     def __call__(  # type: ignore[override]
-        self, inputs: torch.Tensor, network: torch.nn.Module, device: torch.device | None = None
+        self, inputs: TileSource, network: torch.nn.Module, device: torch.device | None = None
     ) -> torch.Tensor:
         """Run the network over ``(B, C, X, Y, Z)``; only tiles are moved to ``device`` (default: the input's).
 
@@ -118,22 +147,34 @@ class HaloInferer(Inferer):
         """
         device = inputs.device if device is None else device
         multiple, halo = int(network.size_multiple), int(network.receptive_field)  # type: ignore[arg-type]
-        shape = inputs.shape[2:]
-        padded = [_round_up(n, multiple) for n in shape]
-        core = self.core(padded, halo, multiple, device)
+        padded = [_round_up(n, multiple) for n in inputs.shape[2:]]
+        each = int(getattr(network, "bytes_per_voxel", _BYTES_PER_VOXEL)) * inputs.shape[0]
+        core = self.choose_core(padded, halo, multiple, device, each)
         while True:
+            self.core, self.device = core, device
             try:
                 return self._run(inputs, network, device, padded, core, halo, multiple)
-            except torch.OutOfMemoryError:
-                longest = max(core)
-                if longest <= multiple:
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
                     raise
+                longest = max(core)
+                if longest <= multiple and device.type == "cpu":
+                    raise
+            # here, where the error no longer holds what it was about to use
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+            if longest > multiple:
+                self.retreats.append(f"a tile of {core} did not fit into the memory of {device}")
                 core = tuple(_round_up(c // 2, multiple) if c == longest else c for c in core)
-            torch.cuda.empty_cache()
+            else:
+                self.retreats.append(f"no tile fitted into the memory of {device}")
+                device = torch.device("cpu")
+                network = network.to(device)
+                core = self.choose_core(padded, halo, multiple, device, each)
 
     def _run(
         self,
-        inputs: torch.Tensor,
+        inputs: TileSource,
         network: torch.nn.Module,
         device: torch.device,
         padded: Sequence[int],
@@ -151,7 +192,7 @@ class HaloInferer(Inferer):
                 x = F.pad(x, [v for m in reversed(missing) for v in (0, m)], mode="replicate")
             y = network(x.to(device))[(slice(None), slice(None), *tile.keep)].to(inputs.device)
             if output is None:
-                output = inputs.new_empty((*y.shape[:2], *shape))
+                output = torch.empty((*y.shape[:2], *shape), dtype=y.dtype, device=inputs.device)
             target = output[(slice(None), slice(None), *tile.write)]
             inner = [slice(0, n) for n in target.shape[2:]]
             target.copy_(y[(slice(None), slice(None), *inner)])
@@ -159,3 +200,8 @@ class HaloInferer(Inferer):
                 self.progress(done / len(plan))
         assert output is not None
         return output
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # on a CPU torch raises a plain RuntimeError
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

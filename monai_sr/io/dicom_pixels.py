@@ -23,6 +23,7 @@ from pydicom.uid import (
 
 from monai_sr.io.dicom_frames import Frame, modality_of
 from monai_sr.io.dicom_headers import Instance, whole_number
+from monai_sr.io.memory import free_memory
 from monai_sr.io.volume import InputError, Modality
 
 __all__ = ["LOSSY_METHODS", "check_decodable", "read_values", "transfer_syntax"]
@@ -63,11 +64,16 @@ def read_values(frames: Sequence[Frame], shape: tuple[int, int, int]) -> tuple[n
     Raises:
         InputError: if pixels are missing, truncated, not decodable, or do not fit what the header says.
     """
+    need, free = VOXEL_BYTES * shape[0] * shape[1] * shape[2], free_memory()
     try:
+        if need > free:
+            raise MemoryError
         array = np.empty(shape, dtype=np.float32, order="F")  # one slice lies in one piece
     except MemoryError:
-        need = VOXEL_BYTES * shape[0] * shape[1] * shape[2] / 2**30
-        raise InputError(f"the series needs {need:.1f} GB of memory for {shape} voxels; use a larger machine") from None
+        raise InputError(
+            f"the series needs {need * 1e-9:.1f} GB of memory for {shape} voxels and {free * 1e-9:.1f} GB are free; "
+            "use a larger machine"
+        ) from None
     padding: npt.NDArray[np.bool_] | None = None
     loaded: Instance | None = None
     dataset = Dataset()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 
 from monai_sr.io.atomic import atomic_path
 from monai_sr.io.files import NIFTI_SUFFIXES, nifti_stem, safe_name, shown
@@ -144,8 +145,13 @@ def write_nifti(volume: Volume, path: Path, *, overwrite: bool = False, dtype: O
     header = _new_header(volume, dtype)
     image_type: Any = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     image = image_type(np.asarray(volume.array, dtype=np.float32), None, header)
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        image.to_filename(temporary)
+    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as stream:
+        if path.name.lower().endswith(".gz"):
+            # ten times as fast as zlib at the same size; no name and no date: the same volume, the same bytes
+            with igzip.IGzipFile(filename="", mode="wb", compresslevel=1, fileobj=stream, mtime=0) as packed:
+                image.to_stream(packed)
+        else:
+            image.to_stream(stream)
     return path
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from nibabel.spatialimages import HeaderDataError
 
 from monai_sr.io.files import GZIP_MAGIC, shown
+from monai_sr.io.memory import free_memory
 from monai_sr.io.volume import InputError
 
 __all__ = ["check_size", "open_nifti", "parse_header", "read_voxels"]
@@ -102,7 +103,14 @@ def check_size(stream: ByteStream, header: Any, shape: tuple[int, int, int], pat
         raise InputError(f"{shown(path)} is truncated or its header is wrong: it needs {needed} bytes and {holds}")
     if voxels > MAX_VOXELS:
         raise InputError(
-            f"{shown(path)} holds {voxels} voxels, more than the {MAX_VOXELS} that are read; crop it first"
+            f"{shown(path)} holds {voxels} voxels ({voxels * 4e-9:.1f} GB as 32-bit numbers), more than the "
+            f"{MAX_VOXELS} that are read; crop it first"
+        )
+    free = free_memory()
+    if 4 * voxels > free:
+        raise InputError(
+            f"{shown(path)} needs {voxels * 4e-9:.1f} GB of memory to be read and {free * 1e-9:.1f} GB are free; crop "
+            "it first, or use a larger machine"
         )
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 __all__ = [
     "DetailStem",
+    "Joined",
     "ResidualDenseBlock",
     "depth_to_space",
     "init_rectified",
@@ -82,6 +83,14 @@ class ResidualDenseBlock(nn.Module):
         return out
 
 
+class Joined(nn.Module):
+    """No stem: images and conditions in one tensor."""
+
+    def forward(self, x: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """``(B, a, X, Y, Z)`` and ``(B, b, X, Y, Z)`` to ``(B, a + b, X, Y, Z)``."""
+        return torch.cat([x, conditions], dim=1)
+
+
 class DetailStem(nn.Module):
     """Space-to-depth that separates detail from brightness.
 
@@ -112,8 +121,8 @@ class DetailStem(nn.Module):
         self.reach = self.REACH_CELLS  # TorchScript sees no class attributes
         self.out_channels = image_channels * factor**spatial_dims + 2 + condition_channels
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, image + condition channels, X, Y, Z)`` to ``(B, out_channels, X / factor, ...)``."""
+    def forward(self, x: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """``(B, image_channels, X, Y, Z)`` and ``(B, condition_channels, X, Y, Z)`` to ``(B, out_channels, ...)``."""
         start = space_to_depth(x[:, :1], self.factor)
         level = start.mean(dim=1, keepdim=True)
         around = local_mean(level, self.reach)
@@ -121,7 +130,7 @@ class DetailStem(nn.Module):
         if self.image_channels > 1:
             other = x[:, :1] - x[:, 1 : self.image_channels]
             parts.append(self.gain * space_to_depth(other, self.factor))
-        conditions = x[:, self.image_channels :, :: self.factor, :: self.factor]
+        conditions = conditions[:, :, :: self.factor, :: self.factor]
         parts.append(conditions if x.dim() == 4 else conditions[..., :: self.factor])
         return torch.cat(parts, dim=1)
 

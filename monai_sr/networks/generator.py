@@ -11,9 +11,11 @@ from monai.networks.blocks import Convolution, ResidualUnit
 from torch import nn
 
 from monai_sr.degradation import CONDITION_CHANNELS, IMAGE_CHANNELS
-from monai_sr.networks.blocks import DetailStem, depth_to_space, init_rectified, last_convolution
+from monai_sr.networks.blocks import DetailStem, Joined, depth_to_space, init_rectified, last_convolution
 
 __all__ = ["UNetGenerator"]
+
+_FEATURES = 6.0  # at the merge of the finest level: maps of the first width that are held at once (test_model.py)
 
 
 class UNetGenerator(nn.Module):
@@ -44,6 +46,7 @@ class UNetGenerator(nn.Module):
     Attributes:
         size_multiple: spatial sizes must be multiples of it.
         receptive_field: voxels to either side that can influence an output voxel.
+        features_per_voxel: feature values held at the peak, per voxel of the input.
 
     Example:
         >>> import torch
@@ -73,11 +76,13 @@ class UNetGenerator(nn.Module):
         self.spatial_dims = spatial_dims
         self.factors: tuple[int, ...] = ()
         self.in_channels = image_channels + condition_channels
+        self.image_channels = image_channels
         self.sees_interpolation_only = image_channels == 1 and condition_channels == 0
         self.consistency = not self.sees_interpolation_only
         self.stem = stem
         self.output = output
         self.size_multiple = stem * 2 ** (len(channels) - 1)
+        self.features_per_voxel = _FEATURES * channels[0] / stem**spatial_dims
         self.receptive_field = self._receptive_field(blocks, stem, 2 if unit == "residual" else 1)
 
         def level(width: int, count: int) -> nn.Sequential:
@@ -92,7 +97,7 @@ class UNetGenerator(nn.Module):
             return nn.Sequential(*units)
 
         features = self.in_channels
-        self.detail_stem: nn.Module = nn.Identity()
+        self.detail_stem: nn.Module = Joined()
         self.gain = 1.0
         if stem > 1:
             self.detail_stem = stem_layer = DetailStem(spatial_dims, image_channels, condition_channels, stem)
@@ -145,8 +150,12 @@ class UNetGenerator(nn.Module):
         radius += sum(stem * 2**depth for depth in range(len(blocks) - 1))  # strided convolutions
         return int(radius + stem * 2 ** (len(blocks) - 1) - 1)  # a voxel shares its cell with the farthest of its block
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, conditions: torch.Tensor | None = None) -> torch.Tensor:
         """``(B, image_channels + condition_channels, X, Y, Z)`` to ``(B, out_channels, X, Y, Z)``.
+
+        Args:
+            x: images and, behind them, conditions.
+            conditions: instead of those in ``x``; constant channels that were expanded take no memory so.
 
         Raises:
             ValueError: if a spatial size is not a multiple of ``size_multiple``.
@@ -154,8 +163,13 @@ class UNetGenerator(nn.Module):
         for n in x.shape[2:]:
             if n % self.size_multiple != 0:
                 raise ValueError(f"spatial sizes must be multiples of {self.size_multiple}, got {x.shape[2:]}")
-        x = x[:, 1:2] if self.sees_interpolation_only and x.shape[1] > 1 else x[:, : self.in_channels]
-        h = self.head_in(self.detail_stem(x))
+        if conditions is None:
+            conditions = x[:, self.image_channels :]
+        conditions = conditions[:, : self.in_channels - self.image_channels]
+        if self.sees_interpolation_only:
+            x, conditions = x[:, 1:2] if x.shape[1] > 1 else x, conditions[:, :0]
+        x = x[:, : self.image_channels]
+        h = self.head_in(self.detail_stem(x, conditions))
         skips: list[torch.Tensor] = []
         # TorchScript knows no strict zip; __init__ has built the lists from the same levels
         for encoder, down in zip(self.encoder, self.down):  # noqa: B905

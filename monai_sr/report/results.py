@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 import monai_sr
 from monai_sr.inference import SRResult
+from monai_sr.inference.stages import StageClock
 from monai_sr.inference.tilt import tilt_of
 from monai_sr.io import InputError, Volume, write_volume
 from monai_sr.io.photo import Photo, write_photo
@@ -95,7 +95,37 @@ def write_results(
     Returns:
         Names of the results in ``folder``.
     """
-    began = time.perf_counter()
+    clock = StageClock()
+    with clock.watched(), clock.stage("write"):
+        outputs = _write(result, folder, case, format, report, dicom, patient)
+    facts = dict(facts or {})
+    seconds = {**result.report["seconds"], **facts.pop("seconds", {}), **clock.seconds}
+    peaks = {
+        **result.report.get("peak_memory_bytes_by_stage", {}),
+        **facts.pop("peak_memory_bytes_by_stage", {}),
+        **clock.peak_bytes,
+    }
+    record = {
+        **result.report,
+        **facts,
+        "intended_use": RESEARCH_ONLY,
+        "outputs": outputs,
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "peak_memory_bytes_by_stage": peaks,
+    }
+    return [*outputs, write_run_record(record, folder / "run.json").name]
+
+
+def _write(
+    result: SRResult,
+    folder: Path,
+    case: str,
+    format: OutputFormat,
+    report: bool,
+    dicom: DicomOptions | None,
+    patient: bool,
+) -> list[str]:
+    """All of a case but its ``run.json``; names of the files."""
     photo = result.volume.source
     written = output_format(result.acquired, format)
     images: list[Path] = []
@@ -123,16 +153,7 @@ def write_results(
         from monai_sr.report.case_report import write_case_report  # what it loads is needed for nothing else
 
         outputs.append(write_case_report(folder / "report.html", result, title=title).name)
-    facts = dict(facts or {})
-    seconds = {**result.report["seconds"], **facts.pop("seconds", {}), "write": time.perf_counter() - began}
-    record = {
-        **result.report,
-        **facts,
-        "intended_use": RESEARCH_ONLY,
-        "outputs": outputs,
-        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
-    }
-    return [*outputs, write_run_record(record, folder / "run.json").name]
+    return outputs
 
 
 def _write_maps(result: SRResult, folder: Path, case: str, images: Sequence[Path]) -> list[str]:

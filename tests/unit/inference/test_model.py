@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from monai_sr.catalogue import ModelError, ModelRecord, write_record
-from monai_sr.degradation import SliceProfile
+from monai_sr.degradation import SliceProfile, conditions_of, with_conditions
 from monai_sr.inference import DeviceError, load_model, select_device
 from monai_sr.inference.model import AddedDetail, build_network
+from monai_sr.inference.precision import native_bfloat16
 from monai_sr.intensity import IntensityRange
 from monai_sr.networks import UNetGenerator
 
@@ -128,3 +129,31 @@ def test_metal_is_clamped_for_the_network_only() -> None:
     """What the network adds to a voxel does not grow with how far the voxel lies outside the range."""
     added = AddedDetail(Seen(), IntensityRange(-1000.0, 1000.0), factor=2.0, profile=SliceProfile("box"), noise=0.0)
     torch.testing.assert_close(added(torch.full((1, 2, 2, 2, 2), 30000.0)), torch.full((1, 1, 2, 2, 2), 200.0))
+
+
+def test_the_network_computes_in_bfloat16_where_the_machine_does_and_the_result_stays_float32() -> None:
+    if not native_bfloat16(torch.device("cpu")):
+        pytest.skip("this CPU computes no bfloat16")
+    torch.manual_seed(0)
+    network = UNetGenerator(channels=(8, 16), blocks=(1, 1)).eval()
+    torch.nn.init.normal_(network.head_out.conv.weight, std=0.05)
+    x = torch.rand(1, 2, 16, 16, 16)
+    range_ = IntensityRange(0.0, 1.0)
+    found = []
+    for precision in ("float32", "auto"):
+        detail = AddedDetail(network, range_, factor=2.0, profile=SliceProfile("box"), noise=0.0, precision=precision)
+        with torch.inference_mode():
+            found.append(detail(x))
+    exact, fast = found
+    assert exact.dtype == fast.dtype == torch.float32
+    assert 0 < (exact - fast).abs().max() < 0.02 * exact.abs().max()
+
+
+def test_conditions_apart_are_the_conditions_in_the_tensor() -> None:
+    torch.manual_seed(0)
+    network = UNetGenerator(channels=(8, 16), blocks=(1, 1)).eval()
+    torch.nn.init.normal_(network.head_out.conv.weight, std=0.3)
+    images, arguments = torch.rand(1, 2, 16, 16, 16), {"factor": 3.0, "profile": SliceProfile("box"), "noise": 0.01}
+    with torch.inference_mode():
+        apart = network(images, conditions_of(images, **arguments))
+        assert torch.equal(apart, network(with_conditions(images, **arguments)))

@@ -143,3 +143,54 @@ def test_progress_rises_to_one() -> None:
     assert shares[-1] == 1.0
     assert len(shares) == 12
     assert all(a < b for a, b in itertools.pairwise(shares))
+
+
+def test_the_tile_is_cut_where_least_is_computed_twice() -> None:
+    """A CT at 1 mm: two halves read a fifth more than there is, four quarters would read half more."""
+    shape, halo, limit = (512, 512, 300), 56, 49_000_000
+    core = tile_shape(shape, halo, 4, limit)
+    read = [np.prod([r.stop - r.start for r in tile.read]) for tile in tiles(shape, core, halo, 4)]
+    assert max(read) <= limit
+    assert sum(read) / np.prod(shape) < 1.25
+
+
+def test_a_cpu_without_memory_halves_too() -> None:
+    class OutOfHostMemory(Greedy):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            try:
+                return super().forward(x)
+            except torch.OutOfMemoryError:
+                raise RuntimeError(
+                    "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
+                ) from None
+
+    x, infer = image(32, 32, 32), HaloInferer()
+    assert torch.equal(infer(x, OutOfHostMemory(5000)), 2.0 * x[:, :1])
+    assert infer.retreats[0] == "a tile of (32, 32, 32) did not fit into the memory of cpu"
+    assert np.prod(infer.core) <= 5000
+
+
+def test_other_errors_are_no_lack_of_memory() -> None:
+    class Broken(Greedy):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        HaloInferer()(image(16, 16, 16), Broken(1))
+
+
+def test_where_no_tile_fits_on_the_device_the_cpu_does_it() -> None:
+    """``meta`` stands for a GPU here: the ladder is the same wherever the memory is missing."""
+
+    class OnlyCpu(nn.Module):
+        size_multiple, receptive_field = 4, 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.device.type != "cpu":
+                raise torch.OutOfMemoryError("out of memory")
+            return 2.0 * x[:, :1]
+
+    x, infer = image(16, 16, 16), HaloInferer(8)
+    assert torch.equal(infer(x, OnlyCpu(), torch.device("meta")), 2.0 * x[:, :1])
+    assert infer.device == torch.device("cpu")
+    assert infer.retreats[-1] == "no tile fitted into the memory of meta"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,12 @@ def test_real_volumes_come_back(real_data: Path, tmp_path: Path) -> None:
         thinned = volume.with_values(np.zeros(thin.shape, np.float32), thin)
         (written,) = write_volume(thinned, tmp_path / "thin.nii", overwrite=True)
         np.testing.assert_allclose(sitk_corners(written), sitk_corners(source), atol=1e-3)
+
+
+def test_the_same_volume_is_packed_into_the_same_bytes_that_any_gzip_reads(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(size=(20, 30, 40)).astype(np.float32)
+    volume = Volume(array, VolumeGeometry(array.shape, np.eye(4)), modality="MR")
+    files = [write_nifti(volume, tmp_path / name) for name in ("a.nii.gz", "b.nii.gz", "plain.nii")]
+    packed = [file.read_bytes() for file in files]
+    assert packed[0] == packed[1]  # no date, no name
+    assert gzip.decompress(packed[0]) == packed[2]
