@@ -28,7 +28,15 @@ from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
 from monai_sr.inference.ensemble import FLIPS, RunningSpread
 from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
-from monai_sr.inference.model import AddedDetail, SRModel, load_model, load_perceptual, select_device, with_fidelity
+from monai_sr.inference.model import (
+    AddedDetail,
+    NotFiniteError,
+    SRModel,
+    load_model,
+    load_perceptual,
+    select_device,
+    with_fidelity,
+)
 from monai_sr.inference.plan import GridPlan, Spacing, plan_grid
 from monai_sr.inference.tilt import TILT_NOTE, tilt_of
 from monai_sr.inference.trained_range import outside_trained_range
@@ -428,7 +436,7 @@ def _network(
         added.append(infer(part.flip(mirrored), generator, job.device).flip(mirrored)[:, 0])
     detail = torch.cat(added)
     if not torch.isfinite(detail).all():
-        raise RuntimeError(f"model {job.model.record.name} returned values that are not finite; use another model")
+        raise NotFiniteError(f"model {job.model.record.name} returned values that are not finite; use another model")
     return start + (detail[0] if len(coarse) == 1 else detail)
 
 
@@ -443,7 +451,10 @@ def _nearest(mask: torch.Tensor, grid: AxisGrid, axis: int) -> torch.Tensor:
 
 
 def _model_facts(model: SRModel | None) -> dict[str, Any]:
-    return model_facts(None) if model is None else model_facts(model.record, model.fidelity)
+    if model is None:
+        return model_facts(None)
+    adapted = {} if model.adaptation is None else {"adaptation": dict(model.adaptation)}
+    return model_facts(model.record, model.fidelity) | adapted
 
 
 def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict[str, Any]:
