@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from monai_sr.casework import Upscaling, gather_cases
+from monai_sr.cli.adapting import adapted
 from monai_sr.cli.batch import Batch
 from monai_sr.cli.console import Console, choose_console, silence_libraries
 from monai_sr.cli.dicom_options import (
@@ -92,6 +93,15 @@ def upscale(
         bool,
         typer.Option("--maps", help="Also write where to doubt: <case>_deviation.nii.gz and <case>_added.nii.gz."),
     ] = False,
+    adapt: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.1,
+            help="First tune a copy of the model on each scan's own fine axes, for so long; it is used if it restores "
+            "slices kept apart better.",
+        ),
+    ] = None,
     profile: Annotated[
         Literal["box", "gaussian", "sinc", "kspace"] | None,
         typer.Option(help="Slice profile. Default: CT and photographs box, MR Gaussian."),
@@ -172,6 +182,8 @@ def upscale(
     if not debug:
         silence_libraries()
     console = choose_console(quiet=quiet, as_json=as_json)
+    if adapt is not None:
+        upscaling = adapted(upscaling, adapt, console)
     raise typer.Exit(
         run_upscale(inputs, out, upscaling, console=console, series=series or (), overwrite=overwrite, debug=debug)
     )

@@ -37,14 +37,16 @@ class DegradationSampler:
         factors: factors drawn in the share ``listed`` of the samples; the others are log-uniform between the limits.
         factor_limits: smallest and largest real factor.
         listed: share of samples whose factor is one of ``factors``; 1 for networks that know no other.
-        width: limits of the profile width in acquired spacings, log-uniform in half of the samples: gap below 1,
-            overlap above.
+        width: limits of the profile width in acquired spacings, log-uniform in the samples whose width is not nominal:
+            gap below 1, overlap above.
         clean_fraction: samples without noise.
         max_noise: upper limit of the noise, as a fraction of the intensity range.
         profiles: probability of each slice profile, per modality.
         curriculum: factors that change as the training goes on (Bengio 2009; ProSR grows from x2 to x4 so): the share
             of the training at which a stage begins, and its factors, which take the place of all others. Empty: none.
         samples: of the whole training, for the curriculum.
+        min_noise: lower limit of the noise where there is any.
+        nominal: share of the samples whose width is 1, which is what a header without gap or overlap says.
 
     Raises:
         ValueError: if a curriculum does not begin at 0, or the number of samples is missing.
@@ -59,6 +61,8 @@ class DegradationSampler:
     profiles: Mapping[str, Mapping[ProfileKind, float]] = field(default_factory=_default_profiles)
     curriculum: Sequence[tuple[float, Sequence[float]]] = ()
     samples: int = 0
+    min_noise: float = 0.0
+    nominal: float = 0.5
 
     def __post_init__(self) -> None:
         begins = [begin for begin, _ in self.curriculum]
@@ -93,7 +97,8 @@ class DegradationSampler:
         kinds = list(self.profiles[modality])
         weights = np.array([self.profiles[modality][kind] for kind in kinds])
         kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
-        # half of the samples have the nominal width, which is what a header without gap or overlap says
-        width = 1.0 if kind == "kspace" or rng.uniform() < 0.5 else float(np.exp(rng.uniform(*np.log(self.width))))
-        noise = 0.0 if rng.uniform() < self.clean_fraction else float(rng.uniform(0.0, self.max_noise))
+        width = (
+            1.0 if kind == "kspace" or rng.uniform() < self.nominal else float(np.exp(rng.uniform(*np.log(self.width))))
+        )
+        noise = 0.0 if rng.uniform() < self.clean_fraction else float(rng.uniform(self.min_noise, self.max_noise))
         return Degradation(factor, SliceProfile(kind, width), noise)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from monai_sr.networks import UNetGenerator
 __all__ = [
     "AddedDetail",
     "DeviceError",
+    "NotFiniteError",
     "SRModel",
     "build_network",
     "in_half_precision",
@@ -38,6 +40,10 @@ _UNKNOWN_BYTES = 160
 
 class DeviceError(RuntimeError):
     """The device that was asked for is not there."""
+
+
+class NotFiniteError(RuntimeError):
+    """A network returned values that are not finite."""
 
 
 def select_device(name: str = "auto") -> torch.device:
@@ -84,11 +90,13 @@ class SRModel:
         network: the generator.
         record: what it was trained for.
         fidelity: 1 is the fidelity stage as it is, 0 its GAN stage, and between them lie networks between them.
+        adaptation: how it was adapted to one scan, or why it was not, plain JSON types; None: nobody asked for it.
     """
 
     network: Any
     record: ModelRecord
     fidelity: float = 1.0
+    adaptation: Mapping[str, Any] | None = None
 
 
 def load_model(name: str | Path | ModelRecord = "default") -> SRModel:
@@ -195,7 +203,7 @@ def with_fidelity(model: SRModel, fidelity: float) -> SRModel:
     network = build_network(model.record).eval()
     states = model.network.state_dict(), perceptual.network.state_dict()
     network.load_state_dict(networks.interpolate_weights(states[0], states[1], 1.0 - fidelity))
-    return SRModel(channels_last(network), model.record, fidelity)
+    return replace(model, network=channels_last(network), fidelity=fidelity)
 
 
 def channels_last(network: nn.Module) -> nn.Module:

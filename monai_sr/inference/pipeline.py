@@ -472,7 +472,10 @@ def _nearest(mask: torch.Tensor, grid: AxisGrid, axis: int) -> torch.Tensor:
 
 
 def _model_facts(model: SRModel | None) -> dict[str, Any]:
-    return model_facts(None) if model is None else model_facts(model.record, model.fidelity)
+    if model is None:
+        return model_facts(None)
+    adapted = {} if model.adaptation is None else {"adaptation": dict(model.adaptation)}
+    return model_facts(model.record, model.fidelity) | adapted
 
 
 def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 
 from monai_sr.degradation import CoarseAxis, backprojection_matrix, backprojection_steps, correct, residual
 from monai_sr.grid import apply_along, interpolation_matrix
+from monai_sr.inference.model import NotFiniteError
 from monai_sr.inference.stages import StageClock
 
 __all__ = ["StartTiles", "finish"]
@@ -121,7 +122,7 @@ def finish(
         The volume, and the rms of ``y - A x`` for plain interpolation and for the volume.
 
     Raises:
-        RuntimeError: if what the network adds is not finite.
+        NotFiniteError: if what the network adds is not.
     """
     sr = torch.empty(source.target, device=source.device) if added is None else added
     squares = [0.0, 0.0]
@@ -132,7 +133,7 @@ def finish(
             acquired = source.acquired[part]
             if added is not None:
                 if not torch.isfinite(added[part]).all():
-                    raise RuntimeError("the network returned values that are not finite; use another model")
+                    raise NotFiniteError("the network returned values that are not finite; use another model")
                 restored = restored + added[part]
             if weight > 0:
                 restored = restored + weight * (correct(restored, acquired, source.coarse) - restored)

@@ -185,7 +185,9 @@ def _from_dicom(volume: Volume) -> bool:
 
 def in_words(result: SRResult) -> str:
     """``x4 axis 2, 1 x 1 x 1 mm, model ct_mr_fast_l1``; without network where it had no part."""
-    method = f"model {result.report['model']['name']}" if _learned(result) else "without network"
+    method = (
+        f"model {result.report['model']['name']}{_adapted_in_words(result)}" if _learned(result) else "without network"
+    )
     if result.volume.modality == "photo":
         return f"{_factors(result)}, {result.volume.array.shape[0]} x {result.volume.array.shape[1]} pixels, {method}"
     spacing = " x ".join(f"{s:.3g}" for s in result.volume.geometry.spacing)
@@ -205,10 +207,12 @@ def derivation(result: SRResult) -> Derivation:
     chosen = {"fidelity": model.get("fidelity", 1.0), "ensemble": result.report.get("ensemble", 1)}
     if chosen != {"fidelity": 1.0, "ensemble": 1}:  # other values make another series
         decisive.append(chosen)
+    if adapted := _adapted(result):
+        decisive.append(adapted)
     return Derivation(
         scale=_factors(result),
         version=monai_sr.__version__,
-        model_name=model["name"] if learned else None,
+        model_name=f"{model['name']}{_adapted_in_words(result)}" if learned else None,
         model_sha256=model["sha256"] if learned else None,
         parameters=repr(decisive),
     )
@@ -217,6 +221,16 @@ def derivation(result: SRResult) -> Derivation:
 def _learned(result: SRResult) -> bool:
     """Whether the network had a part in it: outside its trained range it has none, whatever model was asked for."""
     return any(axis["treatment"] == "network" for axis in result.report["axes"])
+
+
+def _adapted(result: SRResult) -> str | None:
+    """Digest of the weights that were tuned on this scan; None if it was restored by those that were shipped."""
+    found = result.report["model"].get("adaptation", {}).get("weights_sha256")
+    return None if found is None else str(found)
+
+
+def _adapted_in_words(result: SRResult) -> str:
+    return " adapted to the scan" if _adapted(result) else ""
 
 
 def _factors(result: SRResult) -> str:

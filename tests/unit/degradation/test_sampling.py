@@ -37,6 +37,13 @@ def test_shares_are_what_the_options_say() -> None:
         assert kinds[kind] / len(drawn) == pytest.approx(share, abs=0.03)
 
 
+def test_noise_lies_between_its_limits_where_there_is_any() -> None:
+    drawn = [d.noise for d in draws("MR", clean_fraction=0.5, min_noise=0.02, max_noise=0.03)]
+    assert min(drawn) == 0.0
+    assert all(0.02 <= noise <= 0.03 for noise in drawn if noise)
+    assert {d.noise for d in draws("MR", clean_fraction=0.0, min_noise=0.01, max_noise=0.01)} == {0.01}
+
+
 def test_ct_is_mostly_slab_averaged_and_never_cropped_in_kspace() -> None:
     kinds = Counter(d.profile.kind for d in draws("CT"))
     assert kinds.most_common(1)[0][0] == "box"

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.optimizers import WarmupCosineSchedule
+from scipy import ndimage
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from monai_sr.data import SeededPatchDataset, StepSampler
+from monai_sr.catalogue import ModelRecord
+from monai_sr.data import SeededPatchDataset, StepSampler, thicken
 from monai_sr.data.phantom import ellipsoids
 from monai_sr.engines import Adversary, Checkpointer, Learner, SRGanTrainer
+from monai_sr.inference import SRModel
+from monai_sr.io import Volume
 from monai_sr.losses import AdversarialLoss, WeightedLosses
 from monai_sr.networks import SRPatchDiscriminator, UNetGenerator
 from monai_sr.transforms import DescribeScand, NormalizeScand, RandSimulatePatchd
@@ -78,6 +84,29 @@ def make_trainer(phantom_cases: list[dict[str, Any]]) -> Callable[..., Miniature
         )
         trainer.sampler = sampler
         return trainer
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def thick_scan() -> Volume:
+    """An MR phantom of 1 x 1 x 3 mm whose organs have a texture."""
+    body = ellipsoids((60, 56, 60), modality="MR")
+    rng = np.random.default_rng(0)
+    texture = ndimage.gaussian_filter(rng.normal(0.0, 1.0, body.array.shape), 1.2)
+    values = body.array * (1.0 + 0.2 * texture / texture.std())
+    return replace(thicken(body.with_values(values.astype(np.float32)), axis=2, factor=3.0), name="phantom")
+
+
+@pytest.fixture
+def scan_model() -> Callable[..., SRModel]:
+    """A small untrained generator as a model; arguments narrow its trained range."""
+
+    def make(**trained: Any) -> SRModel:
+        torch.manual_seed(0)
+        wide = {"modalities": ["CT", "MR"], "factor": [1, 6], "width": [0, 4], "noise": [0, 1]}
+        network = UNetGenerator(channels=(8, 16), blocks=(1, 1), act=["LEAKYRELU", {"negative_slope": 0.1}]).eval()
+        return SRModel(network, ModelRecord("toy", Path("toy.pt"), "0" * 64, {}, "l1", {**wide, **trained}))
 
     return make
 
