@@ -33,7 +33,7 @@ from monai_sr.transforms import RandSimulatePatchd
 __all__ = ["LEARNING_RATE", "Budget", "adapt", "adaptation_in_words", "better"]
 
 LEARNING_RATE = 3e-4
-"""Of Adam, constant; measured (docs/decisions/0014-adaptation-to-one-scan.md)."""
+"""Of Adam, constant; measured (docs/decisions/0017-adaptation-to-one-scan.md)."""
 
 _BATCH_VOXELS = 170_000  # of a step, as in the training of the release models
 _LARGEST_BATCH = 16
