@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,9 @@ class AdaptedUpscaling(Upscaling):
         """What the user asked for, for ``run.json``."""
         return {**super().choices, "adapt": self.minutes}
 
-    def resolve(self, volume: Volume, progress: Progress | None = None) -> SRResult:
+    def resolve(
+        self, volume: Volume, progress: Progress | None = None, notify: Callable[[str], None] | None = None
+    ) -> SRResult:
         """Tune a copy of the model, then restore the scan by it, or by the model as it was.
 
         Raises:
@@ -66,7 +69,7 @@ class AdaptedUpscaling(Upscaling):
         assert not isinstance(model, str)  # "none" is refused before the first case
         common: dict[str, Any] = {"device": self.device, "progress": progress}
         tuned = adapt(model, volume, Budget(self.minutes), options=self.options, **common)
-        result = super_resolve(volume, model=tuned, **common, **self.options)
+        result = super_resolve(volume, model=tuned, notify=notify, **common, **self.options)
         message = adaptation_in_words(tuned)
         if tuned.network is model.network:
             result.report["warnings"].append(message)
