@@ -49,6 +49,7 @@ __all__ = ["SRResult", "super_resolve"]
 
 Progress = Callable[[str, float], None]
 
+_LEAST_CONSISTENCY = 0.3  # with a network, however noisy the scan
 _SAME_FACTOR = 0.02  # axes whose factors differ by less are restored at once by a 2-D network
 _SLICE_VOXELS = 2**21  # in one batch of slices
 
@@ -360,7 +361,7 @@ def _restore_axes(
     if used:
         with job.stage("network"):
             added = _network(source, noise, scale, job)
-    weight = _consistency_weight(noise)
+    weight = _consistency_weight(noise, network=used)
     if used and not job.model.network.consistency:  # type: ignore[union-attr]
         weight = 0.0
     # interpolation overshoots at edges; below everything that was acquired is no signal (air, MR magnitude)
@@ -420,13 +421,14 @@ def _doubts(
     )
 
 
-def _consistency_weight(noise: float) -> float:
-    """How far the result follows the acquired data: wholly below 1 % noise, not at all above 2 %.
+def _consistency_weight(noise: float, *, network: bool) -> float:
+    """How far the result follows the acquired data: wholly below 1 % noise, and from 2 % on by the least share.
 
-    Consistency with a noisy acquisition brings its noise back: without added noise a step gained a little on every
-    validation volume, at 2 % it lost more than it had ever gained.
+    Consistency with a noisy acquisition brings its noise back, so without a network there is none from 2 % on. A
+    network takes away faint small structures together with the noise, and a share of the data gives some of them back
+    (docs/decisions/0018-a-share-of-noisy-data.md).
     """
-    return float(np.clip((0.02 - noise) / 0.01, 0.0, 1.0))
+    return float(np.clip((0.02 - noise) / 0.01, _LEAST_CONSISTENCY if network else 0.0, 1.0))
 
 
 def _network(source: StartTiles, noise: float, scale: IntensityRange, job: _Job) -> torch.Tensor:

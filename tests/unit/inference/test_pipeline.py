@@ -441,6 +441,17 @@ def test_a_published_system_is_used_without_the_step_towards_the_data(thick_mr: 
     assert super_resolve(thick_mr, model=make_model()).report["axes"][0]["consistency_weight"] == 1.0
 
 
+def test_a_noisy_scan_keeps_a_share_of_the_data_behind_a_network(thick_mr: Volume, make_model: MakeModel) -> None:
+    """All of it would be noise; none of it let small structures go that the acquired slices show."""
+    noise = np.random.default_rng(0).normal(0.0, 0.06 * np.ptp(thick_mr.array), thick_mr.array.shape)
+    noisy = thick_mr.with_values((thick_mr.array + noise).astype(np.float32))
+    shares = {
+        name: super_resolve(noisy, model=model).report["axes"][0]["consistency_weight"]
+        for name, model in (("network", make_model(noise=[0.0, 1.0])), ("none", "none"))
+    }
+    assert shares == {"network": 0.3, "none": 0.0}
+
+
 def test_where_it_is_declined_the_step_is_taken(thick_mr: Volume, make_model: MakeModel) -> None:
     model = SRModel(SRCNN(channels=(4, 2)).eval(), make_model(factor=[1.2, 2.0]).record)
     assert super_resolve(thick_mr, model=model).report["axes"][0]["consistency_weight"] == 1.0
