@@ -39,7 +39,7 @@ def scan(
 
 
 @archive.command(no_args_is_help=True)
-@takes_options_of(upscale, but=("inputs", "out", "series", "overwrite", "quiet", "as_json", "debug"))
+@takes_options_of(upscale, but=("inputs", "out", "series", "adapt", "overwrite", "quiet", "as_json", "debug"))
 def run(
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Output folder: OUT/<series>/...")],
     manifest: Annotated[
