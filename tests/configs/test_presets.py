@@ -47,8 +47,8 @@ _TINY_JUDGE: dict[str, Any] = {
 }
 OVERRIDES: dict[str, dict[str, Any]] = {
     "gan": {"init_weights": None, "discriminator_def::channels": 4, "discriminator_def::num_layers": 2},
-    "release_mr": {"init_weights": None},
-    "release_ct": {"init_weights": None, "cases::only": None},  # the scans of these tests are MR
+    "release_mr": {"init_weights": None, "cases::only": None},  # the phantoms of these tests are CT
+    "release_ct": {"init_weights": None},
     "release_gan": {"init_weights": None, "discriminator_def::channels": 4, "discriminator_def::num_layers": 2},
     "unet_gan": {"discriminator_def::channels": 4, "discriminator_def::num_layers": 2},
     "srgan": {**_TINY_JUDGE, "network_def::blocks": 2},

@@ -368,7 +368,7 @@ def test_too_many_voxels(tmp_path: Path) -> None:
     save(path, dim=[3, 2048, 2048, 2000, 1, 1, 1, 1], datatype=2, bitpix=8)
     with path.open("r+b") as stream:
         stream.truncate(352 + 2048 * 2048 * 2000)  # a sparse file: the size is real, the disk is not used
-    with pytest.raises(InputError, match="8388608000 voxels .*, more than"):
+    with pytest.raises(InputError, match=r"8388608000 voxels .*, more than"):
         read_nifti(path)
 
 

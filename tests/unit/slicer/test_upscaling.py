@@ -52,7 +52,7 @@ def test_a_volume_comes_back_finer_and_in_place(upscaling, program, tmp_path, mo
         remark=remarks.append,
     )
     assert read_volume(file).geometry.shape == (24, 20, 30)
-    assert {"read", "interpolate", "write"} <= set(seen)
+    assert {"read", "consistency", "write"} <= set(seen)
 
     with pytest.raises(upscaling.UpscaleError, match="already isotropic"):
         upscaling.run(wish, file, tmp_path / "again")
