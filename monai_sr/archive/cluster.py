@@ -111,9 +111,15 @@ def _connected(job: Job, workers: int | None, address: str | None) -> Iterator[t
                 f"({_FREE_SLOTS} processors stay free for Ray Data); give --workers {max(most, 1)}"
             )
     try:
-        yield count, gpus > 0, max(1, cores // count)
+        yield count, gpus > 0, _threads(cores // count)
     finally:
         ray.shutdown()
+
+
+def _threads(share: int) -> int:
+    """Of each worker: its share of the processors, and no more than OMP_NUM_THREADS asks for."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(share, int(asked)) if asked.isdigit() else share)
 
 
 def _local_gpus(device: str) -> int:

@@ -126,3 +126,16 @@ def test_workers_that_would_wait_forever_are_refused(job):
 
 def digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, 4), ("1", 1), ("16", 4), ("", 4), ("4,2", 4)])
+def test_a_worker_takes_its_share_of_the_processors_or_what_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, asked: str | None, threads: int
+) -> None:
+    from monai_sr.archive.cluster import _threads
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert _threads(4) == threads
+    assert _threads(0) == 1
