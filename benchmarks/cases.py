@@ -18,14 +18,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from common import data_folder, machine
+from common import items, machine
 
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.intensity import body_mask
@@ -48,19 +47,6 @@ class Outcome:
     values: str = ""
     seconds: float | None = None
     faults: list[str] = field(default_factory=list)
-
-
-def items() -> Iterator[tuple[str, Path]]:
-    """Name and path of every volume, series folder and single DICOM file."""
-    data = data_folder()
-    for file in sorted((data / "train").glob("*.nii.gz")):
-        yield f"train/{file.name.removesuffix('.nii.gz')}", file
-    for folder in sorted(p for p in (data / "dicom").rglob("*") if p.is_dir()):
-        files = sorted(p for p in folder.iterdir() if p.is_file())
-        if folder.name == "pydicom":
-            yield from ((f"dicom/pydicom/{file.name}", file) for file in files)
-        elif files:
-            yield str(folder.relative_to(data)), folder
 
 
 def upscale(path: Path, out: Path, options: argparse.Namespace, affine: str | None) -> tuple[list[dict[str, Any]], str]:

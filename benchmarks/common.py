@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -27,6 +28,19 @@ def files_of(role: str, split_file: Path = SPLIT_FILE) -> list[Path]:
     split = json.loads(split_file.read_text(encoding="utf-8"))
     names = [name for name, subject in sorted(split["files"].items()) if split["roles"][subject] == role]
     return [data_folder() / "train" / name for name in names]
+
+
+def items() -> Iterator[tuple[str, Path]]:
+    """Name and path of every volume, series folder and single DICOM file."""
+    data = data_folder()
+    for file in sorted((data / "train").glob("*.nii.gz")):
+        yield f"train/{file.name.removesuffix('.nii.gz')}", file
+    for folder in sorted(p for p in (data / "dicom").rglob("*") if p.is_dir()):
+        files = sorted(p for p in folder.iterdir() if p.is_file())
+        if folder.name == "pydicom":
+            yield from ((f"dicom/pydicom/{file.name}", file) for file in files)
+        elif files:
+            yield str(folder.relative_to(data)), folder
 
 
 def machine() -> str:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import SimpleITK as sitk
-from common import data_folder, machine
+from common import items, machine
 from dicom_reader_notes import NOTES, kind_of_refusal
 from pydicom.uid import generate_uid
 
@@ -64,19 +64,6 @@ class Grid:
 
     affine: np.ndarray
     array: np.ndarray
-
-
-def items() -> Iterator[tuple[str, Path]]:
-    """Name and path of every volume, series folder and single DICOM file."""
-    data = data_folder()
-    for file in sorted((data / "train").glob("*.nii.gz")):
-        yield f"train/{file.name.removesuffix('.nii.gz')}", file
-    for folder in sorted(p for p in (data / "dicom").rglob("*") if p.is_dir()):
-        files = sorted(p for p in folder.iterdir() if p.is_file())
-        if folder.name == "pydicom":
-            yield from ((f"dicom/pydicom/{file.name}", file) for file in files)
-        elif files:
-            yield str(folder.relative_to(data)), folder
 
 
 def ours(name: str, path: Path) -> Line:

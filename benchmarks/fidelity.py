@@ -71,13 +71,11 @@ def main() -> None:
         model = load_model(find_model(options.model, volume.modality))
         for task in TASKS:
             problem = simulated(volume, task, options.crop, seed=0)
-            shapes = zip(problem.truth.geometry.shape, problem.acquired.geometry.shape, strict=True)
-            scale = [hr / lr for hr, lr in shapes]
             for knob in KNOB:
                 result = super_resolve(
                     problem.acquired,
                     modality=volume.modality,
-                    scale=scale,
+                    scale=problem.factors,
                     model=model,
                     fidelity=knob,
                     device=options.device,

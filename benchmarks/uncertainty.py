@@ -38,11 +38,10 @@ SAMPLE = 50_000  # voxels of a case, evenly spread: neighbours say the same
 
 def restored(problem: Problem, model: SRModel, ensemble: int, device: str) -> tuple[np.ndarray, np.ndarray | None]:
     """The volume, and the deviation map of an ensemble."""
-    shapes = zip(problem.truth.geometry.shape, problem.acquired.geometry.shape, strict=True)
     result = super_resolve(
         problem.acquired,
         modality=problem.truth.modality,
-        scale=[hr / lr for hr, lr in shapes],
+        scale=problem.factors,
         model=model,
         ensemble=ensemble,
         maps=ensemble > 1,

@@ -95,11 +95,10 @@ class NetworkMethod:
 
     def restore(self, problem: Problem, device: str) -> tuple[FloatArray, list[str]]:
         """As a user would call it."""
-        shapes = zip(problem.truth.geometry.shape, problem.acquired.geometry.shape, strict=True)
         result = super_resolve(
             problem.acquired,
             modality=problem.truth.modality,
-            scale=[hr / lr for hr, lr in shapes],
+            scale=problem.factors,
             model="none" if self.model is None else self.model,
             profile=problem.profile,
             device=device,

@@ -48,6 +48,12 @@ class Problem:
         """Name for files: case and task."""
         return re.sub(r"[^A-Za-z0-9.]+", "-", f"{self.facts['case']}__{self.facts['task']}").strip("-")
 
+    @property
+    def factors(self) -> list[float]:
+        """Per axis, voxels of the truth over those of the acquired volume: the ``scale`` of ``super_resolve``."""
+        shapes = zip(self.truth.geometry.shape, self.acquired.geometry.shape, strict=True)
+        return [hr / lr for hr, lr in shapes]
+
     def coarse(self) -> list[CoarseAxis]:
         """The coarse axes as a method knows them, coarsest first, as the pipeline treats them."""
         kind = self.profile or default_profile(self.truth.modality).kind
