@@ -30,6 +30,11 @@ def files_of(role: str, split_file: Path = SPLIT_FILE) -> list[Path]:
     return [data_folder() / "train" / name for name in names]
 
 
+def subject_of(file: Path, split_file: Path = SPLIT_FILE) -> str:
+    """Subject of a volume in the committed split."""
+    return str(json.loads(split_file.read_text(encoding="utf-8"))["files"][file.name])
+
+
 def items() -> Iterator[tuple[str, Path]]:
     """Name and path of every volume, series folder and single DICOM file."""
     data = data_folder()

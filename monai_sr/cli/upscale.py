@@ -91,7 +91,7 @@ def upscale(
     ] = "1",
     maps: Annotated[
         bool,
-        typer.Option("--maps", help="Also write where to doubt: <case>_deviation.nii.gz and <case>_added.nii.gz."),
+        typer.Option("--maps", help="Also write where to doubt: <case>_expected_error.nii.gz and others."),
     ] = False,
     adapt: Annotated[
         float | None,

@@ -23,6 +23,7 @@ from monai_sr.degradation import (
 )
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid
+from monai_sr.inference.calibration import Calibration, calibration_of
 from monai_sr.inference.ensemble import FLIPS, RunningSpread
 from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
 from monai_sr.inference.memory import MemoryNeed, memory_need
@@ -62,8 +63,10 @@ class SRResult:
         volume: the super-resolved scan, in HU or the scanner's units.
         acquired: the scan as it was read.
         report: facts for ``run.json``, plain JSON types.
-        maps: if asked for, ``deviation`` (how far the restorations of an ensemble disagree) and, where the model has a
-            GAN stage, ``added`` (how far that stage departs from it), in the units and on the grid of ``volume``.
+        maps: if asked for, in the units and on the grid of ``volume``: ``deviation`` (how far the restorations of an
+            ensemble disagree); ``expected_error`` (its size, root mean square), where the model's record says how the
+            one follows from the other and the network restored every axis; and, where the model has a GAN stage,
+            ``added`` (how far that stage departs from it).
     """
 
     volume: Volume
@@ -209,6 +212,11 @@ def super_resolve(
                 spread.add(other)
             if maps:
                 found["deviation"] = spread.deviation
+                calibration = _calibration(acquired, job)
+                if calibration is not None:
+                    with job.stage("measure"):
+                        width = _intensity_range(acquired).width
+                        found["expected_error"] = calibration.expected_error(found["deviation"], width)
     result = acquired.with_values(array, plan.geometry)
     report = _report(acquired, result, plan, job)
     report["ensemble"] = ensemble
@@ -217,7 +225,7 @@ def super_resolve(
 
 def _need(acquired: Volume, plan: GridPlan, job: _Job, ensemble: int, maps: bool) -> MemoryNeed:
     """Memory that the work will take; maps and ensembles hold further volumes of the result's size."""
-    beside = (1 if len(plan.axes) > 1 else 0) + (4 if ensemble > 1 or maps else 0) + (2 if maps else 0)
+    beside = (1 if len(plan.axes) > 1 else 0) + (4 if ensemble > 1 or maps else 0) + (3 if maps else 0)
     each = 0 if job.model is None else working_bytes(job.model.network, network_dtype(job.precision, job.device))
     shape, target = acquired.geometry.shape, plan.geometry.shape
     return memory_need(shape, target, job.device, volumes=1 + beside, bytes_per_voxel=each, tile=job.tile)
@@ -242,6 +250,20 @@ def _as_volume(
     if float(volume.array.min()) == float(volume.array.max()):
         raise InputError(f"{volume.name}: every voxel is {float(volume.array.flat[0]):g}; there is nothing to resolve")
     return volume
+
+
+def _calibration(acquired: Volume, job: _Job) -> Calibration | None:
+    """How the error follows from the deviation; None if not measured of this network, or if it left out an axis."""
+    assert job.model is not None
+    measured = job.model.fidelity == 1.0 and job.model.adaptation is None
+    if not measured or any(axis["treatment"] != "network" for axis in job.axes):
+        return None
+    return calibration_of(job.model.record, str(acquired.modality))
+
+
+def _intensity_range(acquired: Volume) -> IntensityRange:
+    modality = str(acquired.modality)
+    return intensity_range(acquired.array, modality, body_mask(acquired.array, modality))
 
 
 def _restore(

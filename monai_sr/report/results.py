@@ -29,6 +29,7 @@ OutputFormat = Literal["same", "nifti", "dicom"]
 # What the voxels of a map are, in at most 64 characters.
 MEANINGS = {
     "deviation": "Standard deviation of restorations of the mirrored scan",
+    "expected_error": "Expected error (RMS), from the deviation, as calibrated",
     "added": "Absolute difference between the model and its GAN stage",
 }
 

@@ -18,6 +18,7 @@ from monai_sr.inference import SRModel, super_resolve
 from monai_sr.inference import model as model_module
 from monai_sr.inference.ensemble import FLIPS, RunningSpread
 from monai_sr.inference.model import load_perceptual, with_fidelity
+from monai_sr.intensity import body_mask, intensity_range
 from monai_sr.io import Volume
 from monai_sr.networks import UNetGenerator
 
@@ -128,6 +129,20 @@ def test_the_network_that_adds_nothing_leaves_no_doubt(lr: Volume, fidelity_mode
     result = super_resolve(lr, model=model, maps=True)
     assert list(result.maps) == ["deviation"]
     assert result.maps["deviation"].array.max() < 1e-3
+
+
+def test_a_calibrated_model_says_how_large_the_error_will_be(lr: Volume, fidelity_model: SRModel) -> None:
+    """Only of the modality and the network that were measured, and where the network restored every axis."""
+    known = replace(fidelity_model.record, extra={"calibration": {"MR": {"scale": 0.5, "power": 0.0}}})
+    model = replace(fidelity_model, record=known)
+    result = super_resolve(lr, model=model, maps=True)
+    width = intensity_range(lr.array, "MR", body_mask(lr.array, "MR")).width
+    np.testing.assert_allclose(result.maps["expected_error"].array, 0.5 * width, rtol=1e-5)
+    assert result.maps["expected_error"].geometry == result.volume.geometry
+    assert "expected_error" not in super_resolve(lr, model=model, maps=True, fidelity=0.5).maps
+    narrow = replace(known, trained_range={**known.trained_range, "factor": [5.5, 6.0]})
+    declined = super_resolve(lr, model=replace(fidelity_model, record=narrow), maps=True)
+    assert declined.report["warnings"] and "expected_error" not in declined.maps
 
 
 @pytest.mark.parametrize("fidelity", [0.0, 0.4, 1.0])
