@@ -106,7 +106,10 @@ def write_parametric_map(
         content_description=meaning,
         **place,
     )
-    dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence[0].VOILUTFunction = "LINEAR_EXACT"
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    shared.FrameVOILUTSequence[0].VOILUTFunction = "LINEAR_EXACT"
+    if place:  # where rows and columns agree, highdicom takes the distance of slices from the images all the same
+        shared.PixelMeasuresSequence = place["pixel_measures"]
     dataset.SeriesDescription = description
     for keyword in ("BodyPartExamined", "Laterality"):
         if keyword in first:

@@ -86,6 +86,9 @@ def test_a_map_on_the_grid_of_the_source(tmp_path: Path, modality: str) -> None:
         atol=1e-6,
     )
     assert list(shared.PixelMeasuresSequence[0].PixelSpacing) == list(source[0].PixelSpacing)
+    assert shared.PixelMeasuresSequence[0].SpacingBetweenSlices == pytest.approx(5.0)
+    oracle = hd.Image.from_dataset(dataset).get_volume()
+    assert sorted(oracle.spacing) == pytest.approx(sorted(residual.geometry.spacing), abs=1e-5)
     places = {
         tuple(np.round(np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float), 4)): values
         for frame, values in zip(dataset.PerFrameFunctionalGroupsSequence, dataset.pixel_array, strict=True)
