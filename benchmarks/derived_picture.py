@@ -92,7 +92,8 @@ def main() -> None:
     at = float(box[:, PLANES[options.plane][2]].mean()) if options.at is None else options.at
     pictures = [cut(image, options.plane, at, box) for image, _ in loaded]
     low, high = np.percentile(pictures[0], [1, 99.5])
-    limit = (high - low) / 10
+    print(f"grey: {low:.0f} to {high:.0f}")
+    limit = float(np.percentile(np.abs(pictures[2]), 99))
     figure = Figure(figsize=(9.6, 3.9), dpi=80, layout="constrained", facecolor="black")
     FigureCanvasAgg(figure)
     places = figure.subplots(1, 3)
@@ -100,10 +101,10 @@ def main() -> None:
         least, most = (-limit, limit) if signed else (low, high)
         place.imshow(picture, cmap="RdBu_r" if signed else "gray", vmin=least, vmax=most, interpolation="none")
         spacing = " x ".join(f"{value:.3g}" for value in image.GetSpacing())
-        note = f"{spacing} mm" + (f", blue -{limit:.0f} to red +{limit:.0f}" if signed else "")
+        note = f"{spacing} mm" + (f", blue -{limit:.2g} to red +{limit:.2g}" if signed else "")
         place.set_title(f"{header.SeriesNumber}: {header.SeriesDescription}\n{note}", fontsize=8, color="white")
         place.set_axis_off()
-        print(header.SeriesNumber, header.SeriesDescription, spacing, "mm")
+        print(header.SeriesNumber, header.SeriesDescription, note)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.out)
     print(f"{options.plane} plane at {at:.1f} mm: {options.out}, {options.out.stat().st_size / 1000:.0f} kB")
