@@ -96,6 +96,8 @@ def test_a_map_on_the_grid_of_the_source(tmp_path: Path, modality: str) -> None:
     for k, header in enumerate(source):
         values = places[tuple(np.round(np.array(header.ImagePositionPatient, float), 4))]
         np.testing.assert_array_equal(values, residual.array[:, :, k].T)
+    named = {item.ReferencedSOPInstanceUID for item in dataset.SourceImageSequence}
+    assert named == {pydicom.dcmread(file).SOPInstanceUID for file in images}
     window = shared.FrameVOILUTSequence[0]
     assert window.WindowCenter == 0 and window.WindowWidth > 0  # it has a sign
 
