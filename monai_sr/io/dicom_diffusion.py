@@ -37,13 +37,11 @@ def private_b_value(dataset: Dataset) -> float | None:
             return None
     except Exception:  # a value that its VR forbids: whoever needs it refuses it
         return None
-    told = _first_number(_private(dataset, *_GE))
-    if told is not None:
-        return told % _GE_BIAS if 0 <= told % _GE_BIAS <= _LARGEST else None
-    told = _first_number(_private(dataset, *_SIEMENS))
-    if told is None:
-        told = _first_number(_of_csa(dataset))
-    return told if told is not None and 0 <= told <= _LARGEST else None
+    found = _numbers(_private(dataset, *_GE))
+    if any(found):  # four zeros stand in GE's images without diffusion
+        return _plausible(found[0] % _GE_BIAS)
+    found = _numbers(_private(dataset, *_SIEMENS)) or _numbers(_of_csa(dataset))
+    return _plausible(found[0]) if found else None
 
 
 def _private(dataset: Dataset, maker: str, group: int, creator: str, element: int) -> Any:
@@ -75,11 +73,16 @@ def _of_csa(dataset: Dataset) -> Any:
         return None
 
 
-def _first_number(value: Any) -> float | None:
+def _numbers(value: Any) -> list[float]:
+    """What is written there; nothing if any of it is no number."""
     if isinstance(value, bytes):  # of unknown VR: the text of an integer string
         value = value.decode("ascii", "replace").split("\\")
     try:
-        found = float(value if isinstance(value, str | int | float) else value[0])
-    except (TypeError, ValueError, IndexError):
-        return None
-    return found if math.isfinite(found) else None
+        found = [float(value)] if isinstance(value, str | int | float) else [float(item) for item in value]
+    except (TypeError, ValueError):
+        return []
+    return found if all(map(math.isfinite, found)) else []
+
+
+def _plausible(b_value: float) -> float | None:
+    return b_value if 0 <= b_value <= _LARGEST else None

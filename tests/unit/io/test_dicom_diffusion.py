@@ -17,11 +17,11 @@ from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.volume import InputError
 
 
-def ge(dataset: Dataset, first: int, creator: str | None = "GEMS_PARM_01") -> Dataset:
+def ge(dataset: Dataset, first: int, creator: str | None = "GEMS_PARM_01", second: int = 8) -> Dataset:
     dataset.Manufacturer = "GE MEDICAL SYSTEMS"
     if creator is not None:
         dataset.add_new((0x0043, 0x0010), "LO", creator)
-    dataset.add_new((0x0043, 0x1039), "IS", [first, 8, 0, 0])
+    dataset.add_new((0x0043, 0x1039), "IS", [first, second, 0, 0])
     return dataset
 
 
@@ -84,7 +84,7 @@ def test_what_is_no_b_value(mr: list[Dataset]) -> None:
     assert private_b_value(dataset) is None
     assert private_b_value(csa(dataset, None)) is None  # every image of Siemens has the element, most without a value
     assert private_b_value(siemens(dataset, 1000, creator="SOMEBODY ELSE")) is None
-    dataset.Manufacturer = "Philips"
+    assert private_b_value(ge(mr[5], 0, second=0)) is None  # so in GE's images without diffusion
     assert private_b_value(ge(mr[1], 1000, creator="SOMEBODY ELSE")) is None
     nameless = siemens(mr[2], 1000, creator=None)
     nameless.Manufacturer = "Philips"
