@@ -3,9 +3,7 @@
 Your own application: copy ``monai_sr.deploy.app`` and connect its operators with yours.
 """
 
-import sys
-
 from monai_sr.deploy.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,7 +20,7 @@ def is_result(name: str, case: str) -> bool:
     """Whether an entry of a case's folder is ours to replace: volumes and maps named after it, and the fixed names."""
     if name in _RESULTS or name in (f"{case}_sr.png", f"{case}_sr.tif", f"{case}_sr.json"):
         return True
-    if name in (f"{case}_{of}.dcm" for of in ("deviation", "expected_error", "added")):
+    if name in (f"{case}_{of}.dcm" for of in ("deviation", "expected_error", "added", "residual")):
         return True
     return name.startswith(f"{case}_") and name.endswith((".nii", ".nii.gz"))
 

@@ -91,7 +91,11 @@ def upscale(
     ] = "1",
     maps: Annotated[
         bool,
-        typer.Option("--maps", help="Also write where to doubt: <case>_expected_error.nii.gz and others."),
+        typer.Option(
+            "--maps",
+            help="Also write where to doubt: <case>_expected_error.nii.gz and others, and on the acquired grid "
+            "<case>_residual.nii.gz.",
+        ),
     ] = False,
     adapt: Annotated[
         float | None,

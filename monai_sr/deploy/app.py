@@ -12,6 +12,7 @@ from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
 from monai.deploy.operators.dicom_series_selector_operator import DICOMSeriesSelectorOperator
 
+from monai_sr.casework import Upscaling
 from monai_sr.deploy.loading import NiftiVolumeLoaderOperator, SeriesToVolumeOperator, StudyLoaderOperator
 from monai_sr.deploy.resolving import SuperResolutionOperator
 from monai_sr.deploy.writing import DICOMImageSeriesWriterOperator, NiftiVolumeWriterOperator
@@ -33,7 +34,9 @@ class SuperResolutionApp(Application):
     Args:
         argv: command line, the program first; default: that of the process.
         rules: selection rules of ``DICOMSeriesSelectorOperator``, as JSON.
-        options: further arguments of ``super_resolve``, such as ``spacing``.
+        upscaling: what is done to each case, as by ``monai-sr upscale``; its model and format are decided here.
+        series: which of the selected series are meant, as ``monai-sr upscale --series`` takes them; then NIfTI files
+            are left out.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class SuperResolutionApp(Application):
         *args: Any,
         argv: Sequence[str] | None = None,
         rules: str | None = None,
-        options: Any = None,
+        upscaling: Upscaling | None = None,
+        series: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         self._rules = SELECTION_RULES.read_text(encoding="utf-8") if rules is None else rules
         json.loads(self._rules)  # a mistake in the file is found before anything is read
-        self._options = dict(options or {})
+        self._upscaling = upscaling or Upscaling()
+        self._series = tuple(series)
         self._argv = None if argv is None else list(argv)
         self.working: list[Any] = []
         super().__init__(*args, **kwargs)
@@ -55,7 +60,7 @@ class SuperResolutionApp(Application):
         """Connect the operators.
 
         Raises:
-            InputError: if the input folder holds neither DICOM nor NIfTI.
+            InputError: if the input folder holds neither DICOM nor NIfTI, or no DICOM where a series is meant.
             ModelError: if the model is not there or damaged.
         """
         context = Application.init_app_context(self.argv if self._argv is None else self._argv)
@@ -63,6 +68,10 @@ class SuperResolutionApp(Application):
         kinds = set(map(file_kind, walk_files(source, on_error=_passed_over) if source.is_dir() else [source]))
         if not kinds & {"dicom", "nifti"}:
             raise InputError(f"{source.name} holds no DICOM image and no NIfTI file")
+        if self._series:
+            if "dicom" not in kinds:
+                raise InputError(f"{source.name} holds no DICOM series; --series chooses among those")
+            kinds.discard("nifti")
         model = _model(context)
         if "dicom" in kinds:
             self._dicom(source, out, model)
@@ -82,9 +91,10 @@ class SuperResolutionApp(Application):
     def _dicom(self, source: Path, out: Path, model: str | Path) -> None:
         loader = StudyLoaderOperator(self, CountCondition(self, 1), name="study_loader", input_folder=source)
         selector = DICOMSeriesSelectorOperator(self, name="series_selector", rules=self._rules, all_matched=True)
-        reader = SeriesToVolumeOperator(self, name="series_to_volume")
-        resolver = SuperResolutionOperator(self, name="super_resolution", model=model, options=self._options)
-        writer = DICOMImageSeriesWriterOperator(self, name="series_writer", output_folder=out)
+        rules = self._upscaling.rules
+        reader = SeriesToVolumeOperator(self, name="series_to_volume", rules=rules, series=self._series)
+        resolver = SuperResolutionOperator(self, name="super_resolution", **self._resolving(model))
+        writer = DICOMImageSeriesWriterOperator(self, name="series_writer", **self._writing(out))
         self.working += [reader, resolver, writer]
         self.add_flow(loader, selector, {("dicom_study_list", "dicom_study_list")})
         self.add_flow(selector, reader, {("study_selected_series_list", "study_selected_series_list")})
@@ -94,11 +104,23 @@ class SuperResolutionApp(Application):
 
     def _nifti(self, source: Path, out: Path, model: str | Path) -> None:
         loader = NiftiVolumeLoaderOperator(self, CountCondition(self, 1), name="nifti_loader", input_path=source)
-        resolver = SuperResolutionOperator(self, name="nifti_super_resolution", model=model, options=self._options)
-        writer = NiftiVolumeWriterOperator(self, name="nifti_writer", output_folder=out)
+        resolver = SuperResolutionOperator(self, name="nifti_super_resolution", **self._resolving(model))
+        writer = NiftiVolumeWriterOperator(self, name="nifti_writer", **self._writing(out))
         self.working += [loader, resolver, writer]
         self.add_flow(loader, resolver, {("image", "image")})
         self.add_flow(resolver, writer, {("sr_image", "image")})
+
+    def _resolving(self, model: str | Path) -> dict[str, Any]:
+        return {"model": model, "device": self._upscaling.device, "options": dict(self._upscaling.options)}
+
+    def _writing(self, out: Path) -> dict[str, Any]:
+        chosen = {name: value for name, value in self._upscaling.choices.items() if name not in ("model", "format")}
+        return {
+            "output_folder": out,
+            "dicom": self._upscaling.dicom,
+            "report": self._upscaling.report,
+            "facts": {"options": chosen},
+        }
 
 
 def _passed_over(error: OSError) -> None:

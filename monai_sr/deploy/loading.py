@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from monai.deploy.core.domain.dicom_study import DICOMStudy
 from monai.deploy.operators.dicom_data_loader_operator import DICOMDataLoaderOperator
 
 from monai_sr.deploy.images import VolumeImage, each, one_or_list
-from monai_sr.io import InputError, find_cases
-from monai_sr.io.dicom_read import read_series
+from monai_sr.io import InputError, SeriesRules, find_cases
+from monai_sr.io.dicom_read import SeriesRef, series_in_memory
+from monai_sr.io.dicom_study import choose
 
 __all__ = ["NiftiVolumeLoaderOperator", "SeriesToVolumeOperator", "StudyLoaderOperator", "selected"]
 
@@ -70,11 +72,25 @@ class SeriesToVolumeOperator(Operator):
     Named output:
         image: a :class:`VolumeImage`, or a list of them where several series were selected and accepted.
 
+    Args:
+        fragment: the application.
+        rules: what is accepted beyond a regular, right-angled stack of slices.
+        series: those among the selected ones that are meant, as ``monai-sr upscale --series`` takes them; default: all.
+
     Attributes:
         refused: one sentence per series that was refused.
     """
 
-    def __init__(self, fragment: Fragment, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        fragment: Fragment,
+        *args: Any,
+        rules: SeriesRules | None = None,
+        series: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        self.rules = rules
+        self.series = tuple(series)
         self.refused: list[str] = []
         super().__init__(fragment, *args, **kwargs)
 
@@ -87,14 +103,24 @@ class SeriesToVolumeOperator(Operator):
         """Read what was selected.
 
         Raises:
-            InputError: if every series is refused.
+            InputError: if every series is refused, or a wish in ``series`` names none.
         """
-        found = selected(op_input.receive("study_selected_series_list"))
-        op_output.emit(one_or_list(each(found, self.convert, self.refused)), "image")
+        found = list(map(_in_memory, selected(op_input.receive("study_selected_series_list"))))
+        meant = choose(found, self.series, "the study") if self.series else [(series, None) for series in found]
+        op_output.emit(one_or_list(each(meant, lambda one: self.read(*one), self.refused)), "image")
 
     def convert(self, series: Any) -> VolumeImage:
         """One ``DICOMSeries`` as an image."""
-        return VolumeImage(read_series([i.get_native_sop_instance() for i in series.get_sop_instances()]))
+        return self.read(_in_memory(series))
+
+    def read(self, series: SeriesRef, number: int | None = None) -> VolumeImage:
+        """One series, or one volume of it by its number from 1, as an image."""
+        volume = series.read(self.rules, number)
+        return VolumeImage(volume if number is None else replace(volume, name=f"{series.name}_{number}"))
+
+
+def _in_memory(series: Any) -> SeriesRef:
+    return series_in_memory([instance.get_native_sop_instance() for instance in series.get_sop_instances()])
 
 
 class NiftiVolumeLoaderOperator(Operator):

@@ -75,7 +75,7 @@ class SuperResolutionOperator(Operator):
     def resolve(self, image: Any) -> VolumeImage:
         """One image."""
         volume = as_volume(image)
-        model = "none" if self.model == "none" else self._network(volume.modality)
+        model = "none" if self.model == "none" else self._network(self.options.get("modality") or volume.modality)
         result = super_resolve(volume, model=model, device=self.device, **self.options)
         for warning in result.report["warnings"]:
             _logger.warning("%s: %s", volume.name, warning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from monai_sr.deploy.loading import selected
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.io import InputError, Volume, atomic_folder, write_volume
 from monai_sr.io.dicom_read import read_series
-from monai_sr.io.dicom_write import Derivation
+from monai_sr.io.dicom_write import Derivation, DicomOptions
 from monai_sr.report import write_results
 
 __all__ = ["DICOMImageSeriesWriterOperator", "NiftiVolumeWriterOperator"]
@@ -30,8 +30,18 @@ class _Writer(Operator):
 
     format: Literal["dicom", "nifti"]
 
-    def __init__(self, fragment: Fragment, *args: Any, output_folder: str | Path, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        fragment: Fragment,
+        *args: Any,
+        output_folder: str | Path,
+        dicom: DicomOptions | None = None,
+        report: bool = False,
+        facts: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.output_folder = Path(output_folder)
+        self.dicom, self.report, self.facts = dicom, report, facts
         self.refused: list[str] = []
         self.written: list[Path] = []
         super().__init__(fragment, *args, **kwargs)
@@ -41,7 +51,15 @@ class _Writer(Operator):
         assert image.result is not None
         folder = self.output_folder / image.volume.name
         with atomic_folder(folder) as staging:
-            write_results(image.result, staging, image.volume.name, format=self.format)
+            write_results(
+                image.result,
+                staging,
+                image.volume.name,
+                format=self.format,
+                facts=self.facts,
+                report=self.report,
+                dicom=self.dicom,
+            )
         return folder
 
     def _done(self, folder: Path) -> Path:
@@ -63,6 +81,9 @@ class DICOMImageSeriesWriterOperator(_Writer):
     Args:
         fragment: the application.
         output_folder: where to.
+        dicom: UIDs, name, number, compression and maps of the series.
+        report: whether ``report.html`` is written too.
+        facts: more for ``run.json``.
         model_info: of the model behind the images of other operators; needed for those.
 
     Attributes:
@@ -76,12 +97,11 @@ class DICOMImageSeriesWriterOperator(_Writer):
         self,
         fragment: Fragment,
         *args: Any,
-        output_folder: str | Path,
         model_info: ModelInfo | None = None,
         **kwargs: Any,
     ) -> None:
         self.model_info = model_info
-        super().__init__(fragment, *args, output_folder=output_folder, **kwargs)
+        super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
         """Declare the ports."""
@@ -117,6 +137,7 @@ class DICOMImageSeriesWriterOperator(_Writer):
                 staging / "dicom",
                 format="dicom",
                 derivation=_derivation(self.model_info, source.geometry, found.geometry),
+                options=self.dicom,
             )
         return self._done(folder)
 
@@ -133,6 +154,8 @@ class NiftiVolumeWriterOperator(_Writer):
     Args:
         fragment: the application.
         output_folder: where to.
+        report: whether ``report.html`` is written too.
+        facts: more for ``run.json``.
 
     Attributes:
         refused: one sentence per image that was refused.

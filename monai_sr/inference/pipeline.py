@@ -42,6 +42,7 @@ from monai_sr.inference.restore import StartTiles, finish
 from monai_sr.inference.stages import StageClock
 from monai_sr.inference.tilt import TILT_NOTE, tilt_of
 from monai_sr.inference.trained_range import outside_trained_range
+from monai_sr.inference.unexplained import unexplained
 from monai_sr.inference.window import HaloInferer
 from monai_sr.intensity import IntensityRange, body_mask, contrast, estimate_noise, intensity_range
 from monai_sr.io import InputError, Modality, Volume, read_volume
@@ -66,7 +67,8 @@ class SRResult:
         maps: if asked for, in the units and on the grid of ``volume``: ``deviation`` (how far the restorations of an
             ensemble disagree); ``expected_error`` (its size, root mean square), where the model's record says how the
             one follows from the other and the network restored every axis; and, where the model has a GAN stage,
-            ``added`` (how far that stage departs from it).
+            ``added`` (how far that stage departs from it). On the grid of ``acquired``: ``residual``, what it has
+            beyond ``volume`` seen through the slice profile, with its sign; none where an axis was made coarser.
     """
 
     volume: Volume
@@ -217,10 +219,16 @@ def super_resolve(
                     with job.stage("measure"):
                         width = _intensity_range(acquired).width
                         found["expected_error"] = calibration.expected_error(found["deviation"], width)
-    result = acquired.with_values(array, plan.geometry)
+            del spread
+        result = acquired.with_values(array, plan.geometry)
+        shown = {name: result.with_values(found[name]) for name in sorted(found)}
+        if maps:
+            with job.stage("consistency"):
+                missed = unexplained(acquired, result, job.axes)
+            shown |= {} if missed is None else {"residual": missed}
     report = _report(acquired, result, plan, job)
     report["ensemble"] = ensemble
-    return SRResult(result, acquired, report, {name: result.with_values(found[name]) for name in sorted(found)})
+    return SRResult(result, acquired, report, shown)
 
 
 def _need(acquired: Volume, plan: GridPlan, job: _Job, ensemble: int, maps: bool) -> MemoryNeed:

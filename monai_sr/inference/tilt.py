@@ -49,36 +49,41 @@ class Tilt:
         """Angle between the normal of the slices and the way from slice to slice."""
         return float(np.degrees(np.arccos(self.cosine)))
 
-    def straightened(self, x: torch.Tensor, spacing: list[float]) -> tuple[torch.Tensor, tuple[int, int]]:
+    def straightened(
+        self, x: torch.Tensor, spacing: list[float], grid: AxisGrid | None = None
+    ) -> tuple[torch.Tensor, tuple[int, int]]:
         """Slices above each other, on a plane wide enough for all.
 
         Args:
             x: ``(X, Y, Z)`` values; margins repeat the outermost ones.
             spacing: in mm per array axis.
+            grid: of the slice axis, where they are the slices of its target grid; None: the acquired ones.
 
         Returns:
             The straight stack, and by how many voxels it is wider at both ends of the two axes.
         """
-        count = x.shape[self.axis]
-        reach = [abs(step) * (count - 1) / 2 / spacing[a] for step, a in zip(self.steps_mm, self.planes, strict=True)]
+        places = _places(x.shape[self.axis], grid)
+        most = float(np.abs(places).max())
+        reach = [abs(step) * most / spacing[a] for step, a in zip(self.steps_mm, self.planes, strict=True)]
         margins = (int(np.ceil(reach[0])), int(np.ceil(reach[1])))
         widths = [(0, 0)] * 3
         for axis, margin in zip(self.planes, margins, strict=True):
             widths[axis] = (margin, margin)
         padded = np.pad(x.numpy(), widths, mode="edge")
-        return self._moved(padded, np.arange(count) - (count - 1) / 2, spacing, 1.0), margins
+        return self._moved(padded, places, spacing, 1.0), margins
 
-    def leant(self, x: torch.Tensor, grid: AxisGrid, spacing: list[float], margins: tuple[int, int]) -> torch.Tensor:
-        """The reverse, for the slices of the target grid.
+    def leant(
+        self, x: torch.Tensor, grid: AxisGrid | None, spacing: list[float], margins: tuple[int, int]
+    ) -> torch.Tensor:
+        """The reverse.
 
         Args:
             x: straight stack.
-            grid: of the slice axis.
+            grid: as for :meth:`straightened`.
             spacing: as for :meth:`straightened`.
             margins: what that returned.
         """
-        places = np.asarray(grid.hr_centres()) - (grid.n_lr - 1) / 2
-        moved = self._moved(x.numpy(), places, spacing, -1.0)
+        moved = self._moved(x.numpy(), _places(x.shape[self.axis], grid), spacing, -1.0)
         for axis, margin in zip(self.planes, margins, strict=True):
             moved = moved.narrow(axis, margin, moved.shape[axis] - 2 * margin)
         return moved.contiguous()
@@ -91,6 +96,13 @@ class Tilt:
         for k, place in enumerate(places):
             shift(slices[k], sign * place * voxels, output=out[k], order=3, mode="nearest")
         return torch.from_numpy(np.ascontiguousarray(np.moveaxis(out, 0, self.axis)))
+
+
+def _places(count: int, grid: AxisGrid | None) -> np.ndarray:
+    """Of the slices in the stack, in acquired slices from its middle."""
+    if grid is None:
+        return np.arange(count) - (count - 1) / 2
+    return np.asarray(grid.hr_centres()) - (grid.n_lr - 1) / 2
 
 
 def tilt_of(volume: Volume) -> Tilt | None:

@@ -223,8 +223,8 @@ def _series_cases(found: Sequence[SeriesRef], place: Path, wish: _Wish) -> list[
 
 def _series_case(series: SeriesRef, place: Path, wish: _Wish, volume: int | None, skip: str | None) -> Case:
     name = series.name if volume is None else f"{series.name}_{volume}"
-    if skip is not None and series.facts.number is not None:
-        skip = f"series {series.facts.number} {skip}"
+    if skip is not None:
+        skip = f"series {series.name if series.facts.number is None else series.facts.number} {skip}"
     return Case(
         name,
         _place(series.files, place),

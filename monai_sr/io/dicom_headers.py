@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 
+from monai_sr.io.dicom_diffusion import private_b_value
 from monai_sr.io.files import file_kind, shown
 from monai_sr.io.volume import InputError
 
@@ -122,7 +123,10 @@ def read_header(path: Path) -> Dataset | None:
 
 
 def without_bulk(dataset: Dataset) -> Dataset:
-    """The standard elements of a dataset without pixels, private groups, overlays and icons."""
+    """The standard elements of a dataset without pixels, private groups, overlays and icons.
+
+    A b-value that only private elements tell is entered in its standard element.
+    """
     kept = Dataset()
     for tag in dataset.keys():  # noqa: SIM118  iterating a Dataset parses every element, its keys do not
         group = tag.group
@@ -130,6 +134,8 @@ def without_bulk(dataset: Dataset) -> Dataset:
             continue
         kept[tag] = dataset.get_item(tag)
     kept.pop("IconImageSequence", None)
+    if (b_value := private_b_value(dataset)) is not None:
+        kept.DiffusionBValue = b_value
     # encoding and file meta decide how raw elements and pixels are decoded later
     is_implicit, is_little = dataset.original_encoding
     kept.set_original_encoding(is_implicit, is_little, dataset.original_character_set)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
@@ -14,10 +15,12 @@ import pydicom
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
+from monai_sr.geometry import LPS_TO_RAS
 from monai_sr.io.atomic import atomic_path
-from monai_sr.io.dicom_derived import MANUFACTURER, Derivation
+from monai_sr.io.dicom_derived import MANUFACTURER, Derivation, slice_normal
 from monai_sr.io.dicom_headers import quiet, strings
 from monai_sr.io.dicom_options import DESCRIPTION_LENGTH, LARGEST_SERIES_NUMBER
+from monai_sr.io.dicom_source import DicomSource
 from monai_sr.io.volume import InputError, Volume
 
 __all__ = ["write_parametric_map"]
@@ -46,7 +49,8 @@ def write_parametric_map(
     """Write a map as one multi-frame Parametric Map that refers to the images it is about.
 
     Args:
-        volume: ``(X, Y, Z)`` finite values on the grid of ``images``, in their unit.
+        volume: ``(X, Y, Z)`` finite values in the unit of ``images``, on their grid, or on that of the series they were
+            derived from.
         path: ``.dcm`` file.
         name: what the map is, one word.
         meaning: the same in a sentence of at most 64 characters, for people.
@@ -59,18 +63,18 @@ def write_parametric_map(
         The path. The same images and name give the same UIDs.
 
     Raises:
-        InputError: if the grid is not that of the images, or a value is not finite.
+        InputError: if the grid is neither, or a value is not finite.
     """
     headers = [pydicom.dcmread(image, stop_before_pixels=True) for image in images]
-    columns, rows, slices = volume.array.shape
-    if len(headers) != slices or any((h.Columns, h.Rows) != (columns, rows) for h in headers):
+    place = _place(volume, headers)
+    if place is None:
         raise InputError(f"the {name} map has another grid than the series it is about; write it as NIfTI")
     if not np.isfinite(volume.array).all():
         raise InputError(f"the {name} map holds values that are not finite; nothing was written")
     first = headers[0]
     values = np.ascontiguousarray(volume.array.transpose(2, 1, 0), dtype=np.float32)
     low, high = float(values.min()), float(values.max())
-    top = float(np.percentile(values, 99.5)) or 1.0
+    top = float(np.percentile(np.abs(values), 99.5)) or 1.0
     description = f"{first.SeriesDescription[: DESCRIPTION_LENGTH - len(name) - 1]} {name}"
     number = int(first.SeriesNumber) + order
     dataset = hd.pm.ParametricMap(
@@ -96,12 +100,16 @@ def write_parametric_map(
                 quantity_definition=QUANTITIES.get(name),
             )
         ],
-        window_center=top / 2,
-        window_width=top,
+        window_center=0.0 if low < 0 else top / 2,
+        window_width=2 * top if low < 0 else top,
         content_label=name.upper()[:LONGEST_LABEL],
         content_description=meaning,
+        **place,
     )
-    dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence[0].VOILUTFunction = "LINEAR_EXACT"
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    shared.FrameVOILUTSequence[0].VOILUTFunction = "LINEAR_EXACT"
+    if place:  # where rows and columns agree, highdicom takes the distance of slices from the images all the same
+        shared.PixelMeasuresSequence = place["pixel_measures"]
     dataset.SeriesDescription = description
     for keyword in ("BodyPartExamined", "Laterality"):
         if keyword in first:
@@ -111,3 +119,24 @@ def write_parametric_map(
     with atomic_path(path, overwrite=overwrite) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
     return path
+
+
+def _place(volume: Volume, headers: Sequence[pydicom.Dataset]) -> dict[str, Any] | None:
+    """Where the frames lie, for highdicom: on the grid of the images it knows that itself; None on a strange grid."""
+    geometry, source = volume.geometry, volume.source
+    columns, rows, slices = geometry.shape
+    if isinstance(source, DicomSource) and (
+        geometry.shape == source.geometry.shape and np.allclose(geometry.affine, source.geometry.affine)
+    ):
+        lps, spacing = LPS_TO_RAS @ geometry.affine, geometry.spacing
+        step = abs(float(geometry.affine[:3, 2] @ slice_normal(geometry)))
+        turned = (LPS_TO_RAS[:3, :3] @ geometry.directions)[:, :2]
+        return {
+            "pixel_measures": hd.PixelMeasuresSequence((spacing[1], spacing[0]), source.thickness_mm or step, step),
+            "plane_orientation": hd.PlaneOrientationSequence("PATIENT", turned.T.ravel().tolist()),
+            "plane_positions": [
+                hd.PlanePositionSequence("PATIENT", (lps[:3, 3] + k * lps[:3, 2]).tolist()) for k in range(slices)
+            ],
+        }
+    same = len(headers) == slices and all((h.Columns, h.Rows) == (columns, rows) for h in headers)
+    return {} if same else None

@@ -21,7 +21,7 @@ from monai_sr.io.files import shown, walk_files
 from monai_sr.io.series_rules import SeriesRules
 from monai_sr.io.volume import InputError, Volume
 
-__all__ = ["PlannedVolume", "SeriesRef", "find_series", "read_series"]
+__all__ = ["PlannedVolume", "SeriesRef", "find_series", "read_series", "series_in_memory"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PlannedVolume:
 
 @dataclass(frozen=True)
 class SeriesRef:
-    """A series found in a folder, not yet read.
+    """A series found in a folder or in memory, not yet read.
 
     Args:
         name: case name: first 12 hex digits of the SHA-256 of its SeriesInstanceUID; never patient data.
@@ -51,6 +51,7 @@ class SeriesRef:
         problem: why it cannot be read, where that is known already.
         notes: what was found beside it.
         facts: what a list says of it.
+        datasets: complete ones, where it has no files.
     """
 
     name: str
@@ -58,6 +59,7 @@ class SeriesRef:
     problem: str | None = None
     notes: tuple[str, ...] = ()
     facts: SeriesFacts = field(default_factory=SeriesFacts)
+    datasets: tuple[Dataset, ...] = field(default=(), repr=False, compare=False)
 
     @quiet()
     def read(self, rules: SeriesRules | None = None, volume: int | None = None) -> Volume:
@@ -93,7 +95,10 @@ class SeriesRef:
     def _instances(self) -> list[Instance]:
         if self.problem is not None:
             raise InputError(self.problem)
-        instances = []
+        instances = [
+            Instance(without_bulk(dataset), f"dataset {i + 1} of {len(self.datasets)}", memory=dataset)
+            for i, dataset in enumerate(self.datasets)
+        ]
         for path in self.files:
             if (header := read_header(path)) is None:
                 raise InputError(f"{shown(path)} is not a DICOM file any more; leave the folder alone while it is read")
@@ -141,6 +146,22 @@ def find_series(source: Path | Iterable[Path]) -> list[SeriesRef]:
 
 
 @quiet()
+def series_in_memory(datasets: Sequence[Dataset]) -> SeriesRef:
+    """Complete datasets of one series, in any order, as a series that can be chosen and read.
+
+    Raises:
+        InputError: if there are none, or they belong to several series.
+    """
+    if not datasets:
+        raise InputError("no DICOM dataset was given; give the datasets of one CT or MR series")
+    seen = [glimpse(dataset) for dataset in datasets]
+    uids = {file.uid for file in seen}
+    if len(uids) > 1:
+        raise InputError(f"the datasets belong to {len(uids)} series, one is needed; give the datasets of one series")
+    return SeriesRef(short_hash(uids.pop()), (), facts=series_facts(seen), datasets=tuple(datasets))
+
+
+@quiet()
 def read_series(
     source: Path | Sequence[Dataset], rules: SeriesRules | None = None, volume: int | None = None
 ) -> Volume:
@@ -158,7 +179,7 @@ def read_series(
         InputError: if the source is not exactly one regular CT or MR volume.
     """
     if not isinstance(source, Path):
-        return _read_datasets(source, rules, volume)
+        return series_in_memory(source).read(rules, volume)
     found = find_series(source)
     if not found:
         raise InputError(f"{shown(source)} holds no DICOM file; give a folder with one CT or MR series")
@@ -205,19 +226,6 @@ def _broken_series(files: list[tuple[Path, str]]) -> SeriesRef:
     path, problem = files[0]
     others = f"; so are {len(files) - 1} other files beside it" if len(files) > 1 else ""
     return SeriesRef(short_hash(f"broken {path}"), tuple(p for p, _ in files), problem=problem + others)
-
-
-def _read_datasets(datasets: Sequence[Dataset], rules: SeriesRules | None, volume: int | None) -> Volume:
-    if not datasets:
-        raise InputError("no DICOM dataset was given; give the datasets of one CT or MR series")
-    instances = [
-        Instance(without_bulk(dataset), f"dataset {i + 1} of {len(datasets)}", memory=dataset)
-        for i, dataset in enumerate(datasets)
-    ]
-    uids = {next(iter(strings(instance.header, "SeriesInstanceUID")), "") for instance in instances}
-    if len(uids) > 1:
-        raise InputError(f"the datasets belong to {len(uids)} series, one is needed; give the datasets of one series")
-    return _read_instances(instances, short_hash(uids.pop()), (), rules, volume)
 
 
 def _read_instances(

@@ -7,6 +7,7 @@ to a patient is in it unless asked: no name, date, UID, institution, serial numb
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,13 @@ def describe_series(volume: Volume, *, patient: bool = False) -> dict[str, Any]:
 
 
 def write_sidecar(
-    volume: Volume, path: Path, *, derivation: Derivation, patient: bool = False, overwrite: bool = False
+    volume: Volume,
+    path: Path,
+    *,
+    derivation: Derivation,
+    patient: bool = False,
+    maps: Mapping[str, Mapping[str, str]] | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the facts of the source series and how the values were made, whole or not at all.
 
@@ -96,6 +103,7 @@ def write_sidecar(
         path: ``.json`` file.
         derivation: how its values were made.
         patient: see :func:`describe_series`.
+        maps: of where to doubt, beside the volume: ``file``, ``meaning`` and ``unit`` of each.
         overwrite: whether an existing file may be replaced.
     """
     source = volume.source
@@ -111,6 +119,10 @@ def write_sidecar(
             "ContentQualification": "RESEARCH",
         },
     }
+    if maps:
+        facts["Maps"] = {
+            shown["file"]: {"Meaning": shown["meaning"], "Units": shown["unit"]} for shown in maps.values()
+        }
     with atomic_path(path, overwrite=overwrite) as temporary:
         text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")

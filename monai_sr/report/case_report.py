@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from monai_sr.degradation import SliceProfile, default_profile, degrade
-from monai_sr.geometry import VolumeGeometry
-from monai_sr.grid import AxisGrid, apply_along, interpolation_matrix
+from monai_sr.degradation import degrade
+from monai_sr.grid import apply_along, interpolation_matrix
 from monai_sr.inference import SRResult
+from monai_sr.inference.unexplained import treated_axes, unexplained
 from monai_sr.io import Volume
 from monai_sr.report.page import write_page
 from monai_sr.report.panels import Layer, difference_limit, place_in, slider, zoom_box, zoomed
@@ -43,7 +43,8 @@ def write_case_report(path: Path, result: SRResult, *, title: str) -> Path:
     report, acquired = result.report, result.acquired
     place, region = _place(acquired)
     learned = any(axis["treatment"] == "network" for axis in report["axes"])
-    cubic, missed = _cubic(result), _missed(result)
+    cubic = _cubic(result)
+    missed = result.maps.get("residual") or unexplained(acquired, result.volume, report["axes"])
 
     def cut(volume: Volume, count: int = _SLICES) -> Picture:
         return picture_of(volume, place=place, region=region, count=count)
@@ -85,46 +86,15 @@ def _place(acquired: Volume) -> tuple[Place, Region]:
     return picture_place(acquired)
 
 
-def _grids(result: SRResult) -> Iterator[tuple[int, AxisGrid, SliceProfile]]:
-    """Axis, grids and profile of every axis that has changed, as they were treated."""
-    before, after = result.acquired.geometry, result.volume.geometry
-    for axis in result.report["axes"]:
-        a = int(axis["axis"])
-        factor = before.spacing[a] / after.spacing[a]
-        grid = AxisGrid(before.shape[a], after.shape[a], factor, _start(before, after, a))
-        profile = default_profile(result.acquired.modality)
-        if "profile" in axis:
-            profile = SliceProfile(axis["profile"], float(axis["profile_width_spacings"]))
-        yield a, grid, profile
-
-
-def _start(before: VolumeGeometry, after: VolumeGeometry, axis: int) -> float:
-    """Outer edge of the target grid from that of the acquired one, in acquired voxels; 0 where the field was kept."""
-    corner = after.world([-0.5, -0.5, -0.5])
-    index = np.linalg.solve(before.affine[:3, :3], corner - before.affine[:3, 3])
-    start = float(index[axis]) + 0.5
-    return 0.0 if abs(start) < 1e-4 else start
-
-
 def _cubic(result: SRResult) -> Volume:
     """The acquired scan on the target grid, interpolated; axes that became coarser were averaged, as in the result."""
     x = torch.from_numpy(np.ascontiguousarray(result.acquired.array))
-    for axis, grid, profile in _grids(result):
+    for axis, grid, profile in treated_axes(result.acquired, result.volume, result.report["axes"]):
         if grid.factor < 1:
             x = degrade(x, grid.reversed(), profile, axis)
         else:
             x = apply_along(interpolation_matrix(grid), x, axis)
     return result.volume.with_values(x.numpy())
-
-
-def _missed(result: SRResult) -> Volume | None:
-    """``acquired - A(result)`` on the acquired grid; None where an axis became coarser, and A does not lead back."""
-    x = torch.from_numpy(np.ascontiguousarray(result.volume.array))
-    for axis, grid, profile in reversed(list(_grids(result))):
-        if grid.factor < 1:
-            return None
-        x = degrade(x, grid, profile, axis)
-    return result.acquired.with_values(result.acquired.array - x.numpy())
 
 
 def _panels(layers: list[Layer], residual: Picture | None, low: float, high: float) -> dict[str, Any]:

@@ -31,6 +31,7 @@ MEANINGS = {
     "deviation": "Standard deviation of restorations of the mirrored scan",
     "expected_error": "Expected error (RMS), from the deviation, as calibrated",
     "added": "Absolute difference between the model and its GAN stage",
+    "residual": "Acquired minus result seen through the slice profile",
 }
 
 
@@ -98,7 +99,7 @@ def write_results(
     """
     clock = StageClock()
     with clock.watched(), clock.stage("write"):
-        outputs = _write(result, folder, case, format, report, dicom, patient)
+        outputs, maps = _write(result, folder, case, format, report, dicom, patient)
     facts = dict(facts or {})
     seconds = {**result.report["seconds"], **facts.pop("seconds", {}), **clock.seconds}
     peaks = {
@@ -111,6 +112,7 @@ def write_results(
         **facts,
         "intended_use": RESEARCH_ONLY,
         "outputs": outputs,
+        **({"maps": maps} if maps else {}),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "peak_memory_bytes_by_stage": peaks,
     }
@@ -125,8 +127,8 @@ def _write(
     report: bool,
     dicom: DicomOptions | None,
     patient: bool,
-) -> list[str]:
-    """All of a case but its ``run.json``; names of the files."""
+) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """All of a case but its ``run.json``; names of the files, and what the maps among them show."""
     photo = result.volume.source
     written = output_format(result.acquired, format)
     images: list[Path] = []
@@ -142,32 +144,33 @@ def _write(
     title = f"{case}: {in_words(result)}"
     preview = write_preview(rows, result.report["modality"], folder / "preview.png", title=title)
     outputs = [volume.name, preview.name]
+    maps = _write_maps(result, folder, case, images if dicom is not None and dicom.maps else [])
     if written == "nifti" and _from_dicom(result.volume):
         from monai_sr.io.dicom_sidecar import write_sidecar
 
         sidecar = write_sidecar(
-            result.volume, folder / f"{case}_sr.json", derivation=derivation(result), patient=patient
+            result.volume, folder / f"{case}_sr.json", derivation=derivation(result), patient=patient, maps=maps
         )
         outputs.append(sidecar.name)
-    outputs += _write_maps(result, folder, case, images if dicom is not None and dicom.maps else [])
+    outputs += [facts["file"] for facts in maps.values()]
     if report:
         from monai_sr.report.case_report import write_case_report  # what it loads is needed for nothing else
 
         outputs.append(write_case_report(folder / "report.html", result, title=title).name)
-    return outputs
+    return outputs, maps
 
 
-def _write_maps(result: SRResult, folder: Path, case: str, images: Sequence[Path]) -> list[str]:
-    """Maps as NIfTI, or as Parametric Maps about the images of a derived series."""
-    names = []
+def _write_maps(result: SRResult, folder: Path, case: str, images: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """Maps as NIfTI, or as Parametric Maps about the images of a derived series; what each of them shows."""
+    written = {}
     for order, (name, values) in enumerate(result.maps.items(), start=1):
         if images:
             from monai_sr.io.dicom_map import write_parametric_map
 
-            names.append(f"{case}_{name}.dcm")
+            file = folder / f"{case}_{name}.dcm"
             write_parametric_map(
                 values,
-                folder / names[-1],
+                file,
                 name=name,
                 meaning=MEANINGS[name],
                 images=images,
@@ -175,9 +178,11 @@ def _write_maps(result: SRResult, folder: Path, case: str, images: Sequence[Path
                 order=order,
             )
         else:  # no image of the patient, so it needs none of the source's header
-            names.append(f"{case}_{name}.nii.gz")
-            write_volume(replace(values, source=None), folder / names[-1])
-    return names
+            file = folder / f"{case}_{name}.nii.gz"
+            write_volume(replace(values, source=None), file)
+        unit = "HU" if values.modality == "CT" else "arbitrary"
+        written[name] = {"file": file.name, "meaning": MEANINGS[name], "unit": unit}
+    return written
 
 
 def _from_dicom(volume: Volume) -> bool:

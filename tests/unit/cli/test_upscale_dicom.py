@@ -66,13 +66,38 @@ def test_maps_in_the_study(run, thick_series, tmp_path):
         ended = run("upscale", thick_series, "-o", tmp_path, "--dicom-maps", "--device", "cpu", *words)
         assert ended.code == 0, ended.err
     (case,) = tmp_path.iterdir()
-    assert {p.name for p in case.iterdir()} == {f"{case.name}_deviation.dcm", "dicom", "preview.png", "run.json"}
+    maps = {f"{case.name}_deviation.dcm", f"{case.name}_residual.dcm"}
+    assert {p.name for p in case.iterdir()} == {*maps, "dicom", "preview.png", "run.json"}
     found = pydicom.dcmread(case / f"{case.name}_deviation.dcm")
     first = pydicom.dcmread(case / "dicom" / "0001.dcm")
     assert found.SOPClassUID.name == "Parametric Map Storage"
     assert found.StudyInstanceUID == first.StudyInstanceUID
     assert (found.NumberOfFrames, found.Rows, found.Columns) == (32, 36, 40)
     assert "x2.67" in found.SeriesDescription
+    residual = pydicom.dcmread(case / f"{case.name}_residual.dcm")
+    assert (residual.NumberOfFrames, residual.Rows, residual.Columns) == (12, 36, 40)
+    assert residual.SeriesNumber == found.SeriesNumber + 1
+    facts = json.loads((case / "run.json").read_text())
+    assert {facts["maps"][name]["file"] for name in ("deviation", "residual")} == maps <= set(facts["outputs"])
+
+
+def test_maps_beside_a_nifti_file(run, thick_series, tmp_path):
+    """The residual lies on the acquired grid, and is what NumPy's slab averages say, in HU."""
+    words = ("--format", "nifti", "--maps", "--scale", "1,1,4", "--device", "cpu")
+    ended = run("upscale", thick_series, "-o", tmp_path, *words)
+    assert ended.code == 0, ended.err
+    (case,) = tmp_path.iterdir()
+    acquired = read_series(thick_series)
+    residual = nib.load(case / f"{case.name}_residual.nii.gz")
+    np.testing.assert_allclose(residual.affine, acquired.geometry.affine, atol=1e-5)
+    np.testing.assert_allclose(residual.header.get_qform(), residual.affine, atol=1e-5)
+    result = np.asarray(nib.load(case / f"{case.name}_sr.nii.gz").dataobj)
+    seen = result.reshape(*acquired.array.shape, 4).mean(axis=3)
+    np.testing.assert_allclose(np.asarray(residual.dataobj), acquired.array - seen, atol=0.01)
+    assert np.abs(acquired.array - seen).max() > 0.5
+    sidecar = json.loads((case / f"{case.name}_sr.json").read_text())["Maps"]
+    words = {"Meaning": "Acquired minus result seen through the slice profile", "Units": "HU"}
+    assert sidecar[f"{case.name}_residual.nii.gz"] == words
 
 
 def test_nifti_of_a_series_has_its_affine_and_a_sidecar(run, thick_series, tmp_path):

@@ -101,6 +101,14 @@ def test_what_means_nothing_for_a_photograph_is_refused(run, photo, tmp_path, op
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("option", ["--maps", "--dicom-maps"])
+def test_there_are_no_maps_of_a_photograph(run, photo, tmp_path, option):
+    ended = run("upscale", photo, "-o", tmp_path / "out", "--scale", "2,2", "--device", "cpu", option)
+    assert ended.code == 3
+    assert "--maps is for scans and this is a photograph" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_factors_are_no_scale_of_a_scan(run, thick_mr, tmp_path):
     ended = run("upscale", thick_mr, "--scale", "2,2", "-o", tmp_path / "out", *NONE)
     assert ended.code == 3

@@ -90,6 +90,35 @@ def test_the_example_runs_from_the_environment_alone(series, tmp_path, archive):
     assert read_volume(folder / "dicom").modality == "CT"
 
 
+def test_the_options_of_upscale(series, tmp_path):
+    """One of two series, under a name of its own, compressed, with its maps; and the NIfTI file beside is left out."""
+    import pydicom
+
+    study = series("CT").parent
+    series("MR")
+    write_volume(phantom.ellipsoids((32, 28, 10), (1.5, 1.5, 4.0), modality="MR"), study / "thick.nii.gz")
+    words = ["--series", "mr phantom", "--scale", "1,1,2", "--device", "cpu", "--report", "--dicom-maps"]
+    words += ["--series-description", "{source} fine", "--series-number", "44", "--dicom-compress", "rle"]
+    done = start("-i", study, "-o", tmp_path / "out", *words)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "out").iterdir()
+    assert done.stdout == f"wrote {folder}\n"
+    maps = {f"{folder.name}_{name}.dcm" for name in ("deviation", "residual")}
+    assert {path.name for path in folder.iterdir()} == {"dicom", "preview.png", "report.html", "run.json", *maps}
+    found = pydicom.dcmread(folder / "dicom" / "0001.dcm")
+    assert (found.Modality, found.SeriesDescription, found.SeriesNumber) == ("MR", "MR phantom fine", 44)
+    assert found.file_meta.TransferSyntaxUID.name == "RLE Lossless"
+    assert len(list((folder / "dicom").iterdir())) == 20
+    options = json.loads((folder / "run.json").read_text())["options"]
+    assert (options["dicom"]["series_number"], options["scale"]) == (44, [1, 1, 2])
+
+
+def test_a_wrong_word_is_told(tmp_path):
+    done = start("-i", tmp_path, "-o", tmp_path / "out", "--alow-tilt")
+    assert done.returncode == 2
+    assert "--alow-tilt" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_study_without_a_volume_is_refused_in_one_sentence(series, tmp_path):
     study = series("CT").parent
     sorted((study / "CT").iterdir())[4].unlink()

@@ -13,6 +13,7 @@ from pydicom.uid import generate_uid
 from monai_sr import InputError, read_volume, write_volume
 from monai_sr.data import phantom
 from monai_sr.geometry import LPS_TO_RAS
+from monai_sr.io import SeriesRules
 
 pytest.importorskip("holoscan", reason="MONAI Deploy is not installed: the extra [deploy]")
 pytestmark = pytest.mark.deploy
@@ -57,10 +58,10 @@ def select(fragment, found: list) -> list:
     return DICOMSeriesSelectorOperator(fragment, name="selector").filter(rules, found, all_matched=True)
 
 
-def images(fragment, folder: Path, *, stock: bool = False):
+def images(fragment, folder: Path, *, stock: bool = False, **options):
     from monai_sr.deploy import SeriesToVolumeOperator
 
-    operator = SeriesToVolumeOperator(fragment, name="reader")
+    operator = SeriesToVolumeOperator(fragment, name="reader", **options)
     ports = Ports(study_selected_series_list=select(fragment, studies(fragment, folder, stock=stock)))
     operator.compute(ports, ports, None)
     return ports.emitted["image"], operator.refused
@@ -115,6 +116,12 @@ def test_several_time_points_are_told_and_not_mixed(fragment, series, changed):
     assert len(all_of_them.get_sop_instances()) == 20
     with pytest.raises(InputError, match="2 volumes"):
         images(fragment, folder)
+    both, refused = images(fragment, folder, series=["phantom:all"])
+    assert refused == []
+    names = [image.volume.name for image in both]
+    assert [name[-2:] for name in names] == ["_1", "_2"] and len({name[:-2] for name in names}) == 1
+    second, _ = images(fragment, folder, series=[f"{names[0][:-2]}:2"])
+    assert second.volume.name == names[1]
 
 
 def test_a_missing_slice_is_refused_by_name(fragment, series):
@@ -142,6 +149,29 @@ def test_a_study_of_several_series_gives_those_that_are_volumes(fragment, series
     assert sorted(image.volume.modality for image in found) == ["CT", "MR"]
     (sentence,) = refused
     assert "localizer" in sentence
+    chosen, refused = images(fragment, study, series=["mr phantom"])  # of what is not meant nothing is said
+    assert (chosen.volume.modality, refused) == ("MR", [])
+    with pytest.raises(InputError, match="no series in the study is meant by --series spine"):
+        images(fragment, study, series=["spine"])
+
+
+def test_what_the_rules_allow(fragment, series, changed):
+    folder = series("CT")
+
+    def lean(dataset, number):
+        x, y, z = (float(v) for v in dataset.ImagePositionPatient)
+        dataset.ImagePositionPatient = [x, y + number, z]
+
+    changed(folder, lean)
+    with pytest.raises(InputError, match="tilt"):
+        images(fragment, folder)
+    image, _ = images(fragment, folder, rules=SeriesRules(allow_tilt=True))
+    assert image.volume.geometry.shear() > 0.1
+    sorted(folder.iterdir())[4].unlink()
+    with pytest.raises(InputError, match="misses 1 slice"):
+        images(fragment, folder, rules=SeriesRules(allow_tilt=True))
+    image, _ = images(fragment, folder, rules=SeriesRules(allow_tilt=True, resample_irregular=True))
+    assert any("interpolated" in note for note in image.volume.notes)
 
 
 def test_nothing_selected_is_an_error(fragment):

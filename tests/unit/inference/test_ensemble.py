@@ -100,13 +100,13 @@ def test_the_mean_of_eight_has_no_side(lr: Volume, fidelity_model: SRModel) -> N
 def test_maps_say_where_to_doubt(lr: Volume, fidelity_model: SRModel) -> None:
     plain = super_resolve(lr, model=fidelity_model)
     result = super_resolve(lr, model=fidelity_model, maps=True)
-    assert plain.maps == {} and sorted(result.maps) == ["added", "deviation"]
+    assert plain.maps == {} and sorted(result.maps) == ["added", "deviation", "residual"]
     np.testing.assert_array_equal(result.volume.array, plain.volume.array)  # the maps change nothing of the result
     perceptual = load_perceptual(fidelity_model)
     assert perceptual is not None and perceptual.record.name == "mr_fast_gan"
     other = super_resolve(lr, model=perceptual).volume.array
     np.testing.assert_allclose(result.maps["added"].array, np.abs(other - plain.volume.array), atol=1e-4)
-    for values in result.maps.values():
+    for values in (result.maps[name] for name in ("added", "deviation")):
         assert values.geometry == result.volume.geometry
         assert values.array.min() >= 0.0 and values.array.max() > 0.0
 
@@ -127,7 +127,7 @@ def test_the_network_that_adds_nothing_leaves_no_doubt(lr: Volume, fidelity_mode
     alone = replace(fidelity_model.record, size="")  # no GAN stage belongs to it
     model = SRModel(UNetGenerator(channels=(4, 8), blocks=(1, 1)).eval(), alone)
     result = super_resolve(lr, model=model, maps=True)
-    assert list(result.maps) == ["deviation"]
+    assert list(result.maps) == ["deviation", "residual"]
     assert result.maps["deviation"].array.max() < 1e-3
 
 

@@ -41,6 +41,13 @@ def derived(folder: Path, modality: str = "CT", **changes: str) -> tuple[Volume,
     return source.with_values(rng.normal(0, 0.02, grid.shape).astype(np.float32), grid), images
 
 
+def on_the_acquired_grid(volume: Volume) -> Volume:
+    assert volume.source is not None
+    geometry = volume.source.geometry
+    values = np.random.default_rng(4).normal(0, 20, geometry.shape).astype(np.float32)
+    return volume.with_values(values, geometry)
+
+
 def write(volume: Volume, images: list[Path], path: Path, name: str = "deviation") -> pydicom.Dataset:
     meaning = "Standard deviation of restorations of the mirrored scan"
     write_parametric_map(volume, path, name=name, meaning=meaning, images=images, derivation=DERIVATION)
@@ -62,6 +69,37 @@ def test_values_unit_and_place(tmp_path: Path, modality: str, unit: str) -> None
     (mapping,) = dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
     assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == unit
     assert (mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_a_map_on_the_grid_of_the_source(tmp_path: Path, modality: str) -> None:
+    """Frame for frame where the source's own files say their slices are."""
+    volume, images = derived(tmp_path, modality)
+    residual = on_the_acquired_grid(volume)
+    dataset = write(residual, images, tmp_path / "map.dcm", "residual")
+    source = [pydicom.dcmread(file) for file in (tmp_path / "source").iterdir()]
+    source.sort(key=lambda d: d.ImagePositionPatient[2] * residual.geometry.affine[2, 2])
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    np.testing.assert_allclose(
+        np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float),
+        np.array(source[0].ImageOrientationPatient, float),
+        atol=1e-6,
+    )
+    assert list(shared.PixelMeasuresSequence[0].PixelSpacing) == list(source[0].PixelSpacing)
+    assert shared.PixelMeasuresSequence[0].SpacingBetweenSlices == pytest.approx(5.0)
+    oracle = hd.Image.from_dataset(dataset).get_volume()
+    assert sorted(oracle.spacing) == pytest.approx(sorted(residual.geometry.spacing), abs=1e-5)
+    places = {
+        tuple(np.round(np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float), 4)): values
+        for frame, values in zip(dataset.PerFrameFunctionalGroupsSequence, dataset.pixel_array, strict=True)
+    }
+    for k, header in enumerate(source):
+        values = places[tuple(np.round(np.array(header.ImagePositionPatient, float), 4))]
+        np.testing.assert_array_equal(values, residual.array[:, :, k].T)
+    named = {item.ReferencedSOPInstanceUID for item in dataset.SourceImageSequence}
+    assert named == {pydicom.dcmread(file).SOPInstanceUID for file in images}
+    window = shared.FrameVOILUTSequence[0]
+    assert window.WindowCenter == 0 and window.WindowWidth > 0  # it has a sign
 
 
 def test_it_belongs_to_the_series_and_says_so(tmp_path: Path) -> None:
@@ -89,11 +127,14 @@ def test_it_belongs_to_the_series_and_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["PHANTOM", ""])
 def test_validators(tmp_path: Path, modality: str, part: str) -> None:
     volume, images = derived(tmp_path, modality, BodyPartExamined=part)
-    write(volume, images, tmp_path / "map.dcm")
-    found = subprocess.run(["dciodvfy", "-new", str(tmp_path / "map.dcm")], capture_output=True, text=True, check=False)
-    assert "ParametricMap" in found.stderr
-    assert [line for line in found.stderr.splitlines() if line.startswith("Error")] == []
-    every = [*sorted((tmp_path / "source").iterdir()), *images, tmp_path / "map.dcm"]
+    maps = [tmp_path / "map.dcm", tmp_path / "residual.dcm"]
+    write(volume, images, maps[0])
+    write(on_the_acquired_grid(volume), images, maps[1], "residual")
+    for file in maps:
+        found = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True, check=False)
+        assert "ParametricMap" in found.stderr
+        assert [line for line in found.stderr.splitlines() if line.startswith("Error")] == []
+    every = [*sorted((tmp_path / "source").iterdir()), *images, *maps]
     if not part:  # the phantom on the disk still names its part of the body
         every = every[6:]
     found = subprocess.run(["dcentvfy", *map(str, every)], capture_output=True, text=True, check=False)

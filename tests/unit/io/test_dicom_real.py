@@ -71,13 +71,13 @@ REFUSED = {
 # Series of several volumes: how many, and what their headers say of the last one.
 VOLUMES = {
     "canon_enhanced_dti": (13, "b 1500 s/mm2, direction 12"),
-    "dicom2nifti/ge/dti/001": (2, "volume 2 by InstanceNumber"),  # GE has its b-values in private elements
+    "dicom2nifti/ge/dti/001": (2, "b 1000 s/mm2"),  # in private elements of GE
     "dicom2nifti/ge/dti/002": (4, "volume 4 by InstanceNumber"),
     "dicom2nifti/ge/fmri/001": (2, "volume 2 by InstanceNumber"),
     "dicom2nifti/philips/dti/002": (4, "b 800 s/mm2"),
     "dicom2nifti/philips_enhanced/dti/001": (4, "b 1300 s/mm2, direction 3"),
     "dicom2nifti/philips_enhanced/fmri/001": (4, "time point 4"),
-    "dicom2nifti/siemens/dti_classic/001": (2, "acquisition 2"),
+    "dicom2nifti/siemens/dti_classic/001": (2, "b 1000 s/mm2"),  # in private elements of Siemens
     "dicom2nifti/siemens/fmri_classic/001": (2, "acquisition 2"),
 }
 # Single files of pydicom, by the first file of each series found.

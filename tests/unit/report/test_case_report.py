@@ -9,7 +9,8 @@ from scipy import ndimage
 from monai_sr import Volume, VolumeGeometry, super_resolve
 from monai_sr.data import phantom
 from monai_sr.inference import SRResult
-from monai_sr.report.case_report import _cubic, _missed, write_case_report
+from monai_sr.inference.unexplained import unexplained
+from monai_sr.report.case_report import _cubic, write_case_report
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -43,7 +44,7 @@ def test_what_is_left_is_what_the_run_measured(result):
     noise = np.random.default_rng(0).normal(500.0, 100.0, result.acquired.array.shape)
     smooth = ndimage.gaussian_filter(noise, 1.0).astype(np.float32)
     found = super_resolve(result.acquired.with_values(smooth), model="none", scale=(1, 1, 2.5), device="cpu")
-    missed = _missed(found)
+    missed = unexplained(found.acquired, found.volume, found.report["axes"])
     assert missed is not None
     said = found.report["axes"][0]["residual_rms"]
     assert float(np.sqrt(np.mean(missed.array**2))) == pytest.approx(said, rel=0.1)
@@ -63,7 +64,7 @@ def test_the_baseline_is_on_the_grid_of_the_result_even_at_exact_spacing(tmp_pat
 def test_an_axis_that_became_coarser_leaves_nothing_to_compare(tmp_path):
     body = phantom.ellipsoids((40, 36, 12), (1.0, 1.0, 4.0), modality="MR")
     found = super_resolve(body, model="none", spacing=(2.0, 1.0, 2.0), allow_downsample=True, device="cpu")
-    assert _missed(found) is None
+    assert unexplained(found.acquired, found.volume, found.report["axes"]) is None
     text = write_case_report(tmp_path / "r.html", found, title="coarser").read_text(encoding="utf-8")
     assert "an axis became coarser" in text
 
