@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from monai_sr.casework.failure import EnvironmentProblemError
 from monai_sr.casework.photo_options import photo_options
-from monai_sr.io import Case, SeriesRules, Volume
+from monai_sr.io import Case, InputError, SeriesRules, Volume
 
 if TYPE_CHECKING:
     from monai_sr.inference import SRModel, SRResult
@@ -109,7 +109,21 @@ class Upscaling:
             own = photo_options(volume.name, self.options, self.affine)
             return super_resolve_photo(photo, model=self.network("photo"), **common, **own)[1]
         modality = self.options.get("modality") or volume.modality
-        return super_resolve(volume, model=self.network(modality), **common, **self.options)
+        model = self.network(modality)
+        self._refuse_without_gan_stage(volume.name, modality, model)
+        return super_resolve(volume, model=model, **common, **self.options)
+
+    def _refuse_without_gan_stage(self, case: str, modality: str | None, model: SRModel | str) -> None:
+        from monai_sr.catalogue import models, perceptual_partner
+
+        fidelity = self.options.get("fidelity", 1.0)
+        if fidelity == 1.0 or isinstance(model, str) or perceptual_partner(model.record) is not None:
+            return
+        names = [record.name for record in models() if perceptual_partner(record) is not None]
+        raise InputError(
+            f"{case}: the model for {modality}, {model.record.name}, has no GAN stage, so --fidelity {fidelity:g} is not "
+            f"possible; leave it out, or name a model that has one: {', '.join(names) or 'there is none'}"
+        )
 
     def write(
         self,
