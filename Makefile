@@ -10,7 +10,6 @@ OUT    ?= demo_output
 # of make train-release
 DATA    ?= ../shared/data/train
 RELEASE ?= runs/release
-SIZES   ?= fast best
 
 # torch is named in the same pip command as the package: if pip may choose, a later dependency can replace it by the
 # newest build. On Linux the package index has the CUDA build (some GB). For the small CPU build:
@@ -64,16 +63,11 @@ format: $(DEV)  ## put all files into the project's layout
 
 # Every call continues what an earlier one left, and ends at once where it was finished.
 train-release: $(RUN)  ## train the shipped weights again, into RELEASE, from the volumes in DATA; can be stopped and called again
-	@set -e; for size in $(SIZES); do \
-	  train="$(PY) -m monai_sr train --data $(DATA) --model $$size --run release"; \
-	  $$train -o $(RELEASE)/$$size; \
-	  for modality in mr ct; do \
-	    one="--config configs/run/release_$$modality.yaml"; \
-	    $$train $$one --init $(RELEASE)/$$size/model.pt -o $(RELEASE)/$${size}_$$modality; \
-	    $$train $$one --config configs/run/release_gan.yaml --init $(RELEASE)/$${size}_$$modality/model.pt \
-	      -o $(RELEASE)/$${size}_$${modality}_gan; \
-	  done; \
-	done
+	@set -e; train="$(PY) -m monai_sr train --data $(DATA) --run release"; \
+	$$train --model fast -o $(RELEASE)/fast; \
+	$$train --model fast --config configs/run/release_gan.yaml --init $(RELEASE)/fast/model.pt -o $(RELEASE)/fast_gan; \
+	$$train --model best --steps 12000 -o $(RELEASE)/best; \
+	$$train --model best --config configs/run/release_mr.yaml --steps 5000 --init $(RELEASE)/best/model.pt -o $(RELEASE)/best_mr
 
 docs: $(DEV)  ## the pages of docs/ as a site in build/docs
 	$(PIP) -e '.[docs]'

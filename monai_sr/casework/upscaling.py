@@ -121,8 +121,8 @@ class Upscaling:
             return
         names = [record.name for record in models() if perceptual_partner(record) is not None]
         raise InputError(
-            f"{case}: the model for {modality}, {model.record.name}, has no GAN stage, so --fidelity {fidelity:g} is not "
-            f"possible; leave it out, or name a model that has one: {', '.join(names) or 'there is none'}"
+            f"{case}: the model for {modality}, {model.record.name}, has no GAN stage, so --fidelity {fidelity:g} "
+            f"is not possible; leave it out, or name a model that has one: {', '.join(names) or 'there is none'}"
         )
 
     def write(
