@@ -24,8 +24,6 @@ class SRPatchDiscriminator(nn.Module):
         num_layers: strided layers; a logit sees a patch of about ``2 ** (num_layers + 2)`` voxels along each axis.
         in_channels: channels of the volume.
         norm: ``"spectral"`` (Miyato 2018), ``"instance"`` or ``"batch"``.
-        gain: the volume is multiplied by it first. Spectral norm bounds how fast a logit can change with a voxel, and
-            what HR has and SR lacks is a few hundredths of the range: without gain the two cannot be told apart.
 
     Example:
         >>> import torch
@@ -40,10 +38,8 @@ class SRPatchDiscriminator(nn.Module):
         num_layers: int = 3,
         in_channels: int = 1,
         norm: Literal["spectral", "instance", "batch"] = "spectral",
-        gain: float = 1.0,
     ) -> None:
         super().__init__()
-        self.gain = gain
         self.net = PatchDiscriminator(
             spatial_dims=spatial_dims,
             channels=channels,
@@ -66,7 +62,6 @@ class SRPatchDiscriminator(nn.Module):
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Feature maps of every layer before the logits."""
-        x = x * self.gain
         found: list[torch.Tensor] = []
         for layer in list(self.net.children())[:-1]:
             x = layer(x)
