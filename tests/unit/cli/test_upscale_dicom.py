@@ -66,7 +66,8 @@ def test_maps_in_the_study(run, thick_series, tmp_path):
         ended = run("upscale", thick_series, "-o", tmp_path, "--dicom-maps", "--device", "cpu", *words)
         assert ended.code == 0, ended.err
     (case,) = tmp_path.iterdir()
-    maps = {f"{case.name}_deviation.dcm", f"{case.name}_residual.dcm"}
+    names = ("added", "deviation", "residual")
+    maps = {f"{case.name}_{name}.dcm" for name in names}
     assert {p.name for p in case.iterdir()} == {*maps, "dicom", "preview.png", "run.json"}
     found = pydicom.dcmread(case / f"{case.name}_deviation.dcm")
     first = pydicom.dcmread(case / "dicom" / "0001.dcm")
@@ -78,7 +79,7 @@ def test_maps_in_the_study(run, thick_series, tmp_path):
     assert (residual.NumberOfFrames, residual.Rows, residual.Columns) == (12, 36, 40)
     assert residual.SeriesNumber == found.SeriesNumber + 1
     facts = json.loads((case / "run.json").read_text())
-    assert {facts["maps"][name]["file"] for name in ("deviation", "residual")} == maps <= set(facts["outputs"])
+    assert {facts["maps"][name]["file"] for name in names} == maps <= set(facts["outputs"])
 
 
 def test_maps_beside_a_nifti_file(run, thick_series, tmp_path):
