@@ -70,30 +70,38 @@ def body_mask(array: FloatArray, modality: str) -> BoolArray:
     if modality == "CT":
         mask = array > _CT_BODY_HU
     else:
-        clipped = np.minimum(array, np.percentile(array, _MR_PERCENTILES[1]))
+        clipped = np.minimum(array, np.percentile(array.ravel("K"), _MR_PERCENTILES[1]))
         if clipped.min() == clipped.max():
             return np.ones(array.shape, dtype=bool)
-        mask = clipped > 0.5 * threshold_otsu(clipped) + 0.5 * min(0.0, float(np.percentile(clipped, 1)))
+        values = clipped.ravel(
+            "K"
+        )  # as they lie in memory: their order decides nothing, and going across it takes time
+        mask = clipped > 0.5 * threshold_otsu(values) + 0.5 * min(0.0, float(np.percentile(values, 1)))
     labels, count = ndimage.label(ndimage.binary_opening(mask))
     if count == 0:
         return mask if mask.any() else np.ones(array.shape, dtype=bool)
     largest = int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
-    body = np.asarray(ndimage.binary_fill_holes(labels == largest))
+    body = labels == largest
+    body |= _holes(body)
     if modality == "CT" and body.ndim == 3:
-        body = body | _holes_of_slices(body, 0) | _holes_of_slices(body, 1) | _holes_of_slices(body, 2)
+        body = body | _holes(body, 0) | _holes(body, 1) | _holes(body, 2)
     return body
 
 
-def _holes_of_slices(mask: BoolArray, axis: int) -> BoolArray:
-    """Background that does not reach the rim of its slice across ``axis``."""
-    within = ndimage.generate_binary_structure(3, 1)
-    within[tuple(slice(None) if a == axis else 1 for a in range(3))] = [False, True, False]
+def _holes(mask: BoolArray, across: int | None = None) -> BoolArray:
+    """Background that does not reach the rim of the array, or of its slice across an axis.
+
+    ``scipy.ndimage.binary_fill_holes`` finds the same by growing the outside step by step, in twice the time.
+    """
+    within = ndimage.generate_binary_structure(mask.ndim, 1)
+    if across is not None:
+        within[tuple(slice(None) if axis == across else 1 for axis in range(mask.ndim))] = [False, True, False]
     labels, count = ndimage.label(~mask, within)
     outside = np.zeros(count + 1, dtype=bool)
     outside[0] = True  # label 0 is the body itself
-    for other in (a for a in range(3) if a != axis):
+    for axis in (axis for axis in range(mask.ndim) if axis != across):
         for rim in (0, -1):
-            outside[np.unique(labels.take(rim, axis=other))] = True
+            outside[np.unique(labels.take(rim, axis=axis))] = True
     return np.asarray(~outside[labels])
 
 
