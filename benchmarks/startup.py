@@ -20,7 +20,7 @@ OPTIONAL = (
     "pandas",
     "pyarrow",
     "tensorboard",
-)  # MONAI loads them where they are; monai_sr needs none to upscale
+)  # MONAI loads them where they are; upscaling needs none
 
 
 def hidden(*names: str) -> str:

@@ -75,13 +75,13 @@ def body_mask(array: FloatArray, modality: str) -> BoolArray:
             return np.ones(array.shape, dtype=bool)
         values = clipped.ravel(
             "K"
-        )  # as they lie in memory: their order decides nothing, and going across it takes time
+        )  # as they lie in memory: their order decides nothing here, only the time
         mask = clipped > 0.5 * threshold_otsu(values) + 0.5 * min(0.0, float(np.percentile(values, 1)))
     labels, count = ndimage.label(ndimage.binary_opening(mask))
     if count == 0:
         return mask if mask.any() else np.ones(array.shape, dtype=bool)
     largest = int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
-    body = labels == largest
+    body = np.asarray(labels == largest)
     body |= _holes(body)
     if modality == "CT" and body.ndim == 3:
         body = body | _holes(body, 0) | _holes(body, 1) | _holes(body, 2)
