@@ -73,9 +73,7 @@ def body_mask(array: FloatArray, modality: str) -> BoolArray:
         clipped = np.minimum(array, np.percentile(array.ravel("K"), _MR_PERCENTILES[1]))
         if clipped.min() == clipped.max():
             return np.ones(array.shape, dtype=bool)
-        values = clipped.ravel(
-            "K"
-        )  # as they lie in memory: their order decides nothing here, only the time
+        values = clipped.ravel("K")  # as they lie in memory: their order decides nothing here, only the time
         mask = clipped > 0.5 * threshold_otsu(values) + 0.5 * min(0.0, float(np.percentile(values, 1)))
     labels, count = ndimage.label(ndimage.binary_opening(mask))
     if count == 0:
