@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import nibabel as nib
@@ -222,3 +223,18 @@ def test_noise_of_a_picture_is_seen_whichever_axes_are_asked_for():
     mask = body_mask(picture, "photo")
     for axes in ((0, 1), (1, 2), (0, 2)):
         assert estimate_noise(picture, mask, axes) == pytest.approx(0.05, rel=0.05)
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (1, 2), (0, 2)])
+def test_noise_takes_no_memory_that_grows_with_the_slices(axes: tuple[int, int], monkeypatch) -> None:
+    """It goes slab by slab, to the same number."""
+    scan = np.random.default_rng(0).normal(size=(48, 48, 48)).astype(np.float32)
+    mask = np.ones(scan.shape, dtype=bool)
+    whole = estimate_noise(scan, mask, axes)
+    monkeypatch.setattr("monai_sr.intensity._SLAB_VOXELS", 4 * 48 * 48)
+    assert estimate_noise(scan, mask, axes) == whole
+    tracemalloc.start()
+    estimate_noise(scan, mask, axes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.5 * scan.nbytes  # the values inside the mask, and their percentile's copy; not five volumes
