@@ -278,12 +278,12 @@ def _restore(
     acquired: Volume, plan: GridPlan, job: _Job, kind: ProfileKind | None, thickness: float | None
 ) -> npt.NDArray[np.float32]:
     modality = str(acquired.modality)
+    array = np.ascontiguousarray(acquired.array)
     with job.stage("measure"):
-        mask = body_mask(acquired.array, modality)
-        scale = intensity_range(acquired.array, modality, mask)
-        found = contrast(acquired.array, mask, scale)
-    x = torch.from_numpy(np.ascontiguousarray(acquired.array))
-    inside = torch.from_numpy(mask)
+        mask = body_mask(array, modality)
+        scale = intensity_range(array, modality, mask)
+        found = contrast(array, mask, scale)
+    x, inside = torch.from_numpy(array), torch.from_numpy(mask)
     spacing = list(acquired.geometry.spacing)
     tilt = tilt_of(acquired)
     if tilt is not None:

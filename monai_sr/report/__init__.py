@@ -5,7 +5,8 @@ from __future__ import annotations
 from monai_sr.report.comparison_report import write_comparison_report
 from monai_sr.report.comparison_text import comparison_tables_text
 from monai_sr.report.pictures import picture_place, save_picture
-from monai_sr.report.preview import RESEARCH_ONLY, display_window, write_preview
+from monai_sr.report.png import RESEARCH_ONLY
+from monai_sr.report.preview import display_window, write_preview
 from monai_sr.report.results import derivation, in_words, output_format, write_results
 from monai_sr.report.run_record import plain, write_run_record
 from monai_sr.report.summary import text_table

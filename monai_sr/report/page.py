@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import monai_sr
 from monai_sr.io import atomic_path
-from monai_sr.report.preview import RESEARCH_ONLY
+from monai_sr.report.png import RESEARCH_ONLY
 from monai_sr.report.web_images import DIFFERENCE_COLOURS
 
 __all__ = ["write_page"]

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from monai_sr.intensity import PHOTO_RANGE
-from monai_sr.io import Volume, atomic_path
+from monai_sr.io import Volume
 from monai_sr.io.photo import Photo
-from monai_sr.report.preview import RESEARCH_ONLY
+from monai_sr.report.png import RESEARCH_ONLY, write_png
 
 __all__ = ["write_photo_preview"]
 
@@ -38,7 +37,6 @@ def write_photo_preview(
     width = 13.0 / len(pictures)
     height = width * shares[1] * y / (shares[0] * x)
     figure = Figure(figsize=(13.0, min(max(height, 3.0), 40.0) + 1.2), dpi=150, facecolor="black", layout="constrained")
-    FigureCanvasAgg(figure)
     for ax, (label, volume, picture) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True):
         # pixels as they are: an interpolated picture would show a result that nobody wrote
         ax.imshow(picture, cmap="gray", vmin=PHOTO_RANGE[0], vmax=PHOTO_RANGE[1], interpolation="nearest")
@@ -49,9 +47,7 @@ def write_photo_preview(
     figure.suptitle(title, color="white", fontsize=12, parse_math=False)
     part = "The whole photograph" if shares == (1.0, 1.0) else "The middle of the photograph"
     figure.supxlabel(f"{part}.  {RESEARCH_ONLY}", color="white", fontsize=10, parse_math=False)
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Description": RESEARCH_ONLY, "Software": "monai_sr"})
-    return path
+    return write_png(figure, path, overwrite=overwrite)
 
 
 def _middle(volume: Volume, shares: tuple[float, float]) -> npt.NDArray[np.float32]:

@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from monai_sr.intensity import body_mask, intensity_range
-from monai_sr.io import Modality, Volume, atomic_path
-from monai_sr.report.place import body_place, coarse
+from monai_sr.intensity import intensity_range
+from monai_sr.io import Modality, Volume
+from monai_sr.report.place import BodySample, body_place, body_sample
 from monai_sr.report.planes import PLANES, Section, sections
+from monai_sr.report.png import RESEARCH_ONLY, write_png
 
-__all__ = ["LUNG_HU", "RESEARCH_ONLY", "SOFT_TISSUE_HU", "display_window", "write_preview"]
-
-RESEARCH_ONLY = "Research only. Not for diagnosis."
+__all__ = ["LUNG_HU", "SOFT_TISSUE_HU", "display_window", "write_preview"]
 
 SOFT_TISSUE_HU = (-160.0, 240.0)  # window 400, level 40
 LUNG_HU = (-1350.0, 150.0)  # window 1500, level -600
@@ -44,8 +42,10 @@ def write_preview(
         from monai_sr.report.photo_preview import write_photo_preview
 
         return write_photo_preview(volumes, path, title=title, overwrite=overwrite)
-    low, high, window = display_window(volumes[0][1], modality)
-    place, region = body_place(volumes[0][1], modality)
+    acquired = volumes[0][1]
+    sample = body_sample(acquired, modality)
+    low, high, window = display_window(acquired, modality, sample)
+    place, region = body_place(acquired, modality, sample)
     rows = [(label, volume, sections(volume, place, region)) for label, volume in volumes]
     widths = [max(row[2][k].size_mm[0] for row in rows) for k in range(len(PLANES))]
     heights = [max(section.size_mm[1] for section in row[2]) for row in rows]
@@ -53,7 +53,6 @@ def write_preview(
     figure = Figure(
         figsize=(13.0, min(max(unit * sum(heights), 4.0) + 1.2, 40.0)), dpi=150, facecolor="black", layout="constrained"
     )
-    FigureCanvasAgg(figure)
     grid = figure.subplots(len(rows), len(PLANES), squeeze=False, width_ratios=widths, height_ratios=heights)
     for line, (label, volume, row) in zip(grid, rows, strict=True):
         spacing = " x ".join(f"{s:.3g}" for s in volume.geometry.spacing)
@@ -64,29 +63,31 @@ def write_preview(
         ax.set_title(name, color="white", fontsize=11)
     figure.suptitle(title, color="white", fontsize=12, parse_math=False)
     figure.supxlabel(f"{window}.  {RESEARCH_ONLY}", color="white", fontsize=10, parse_math=False)
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Description": RESEARCH_ONLY, "Software": "monai_sr"})
-    return path
+    return write_png(figure, path, overwrite=overwrite)
 
 
-def display_window(volume: Volume, modality: Modality) -> tuple[float, float, str]:
+def display_window(volume: Volume, modality: Modality, sample: BodySample | None = None) -> tuple[float, float, str]:
     """Black and white of the picture, and one phrase that says so.
 
     CT: soft tissue (width 400, level 40 HU), or lung (1500, -600) where a quarter of the body is air. MR: the 0.5th to
     the 99.8th percentile inside the body. Photograph: black to white of its file.
+
+    Args:
+        volume: the acquired scan.
+        modality: decides the window.
+        sample: of :func:`monai_sr.report.place.body_sample`, where it is known already.
     """
-    sample = coarse(volume)
+    sample = sample or body_sample(volume, modality)
     if modality == "CT":
-        mask = body_mask(sample, modality)
-        lung = float(np.mean(sample[mask] < -500.0)) > _LUNG_SHARE
+        lung = float(np.mean(sample.values[sample.mask] < -500.0)) > _LUNG_SHARE
         low, high = LUNG_HU if lung else SOFT_TISSUE_HU
         unit = " HU"
     else:
         try:
-            limits = intensity_range(sample, modality)
+            limits = intensity_range(sample.values, modality, sample.mask)
             low, high = limits.low, limits.high
         except ValueError:  # a constant volume has no range; any window shows it
-            low, high = float(sample.min()) - 1.0, float(sample.max()) + 1.0
+            low, high = float(sample.values.min()) - 1.0, float(sample.values.max()) + 1.0
         unit = ""
     return low, high, f"Window {high - low:.4g}, level {(high + low) / 2:.4g}{unit}"
 

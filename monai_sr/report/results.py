@@ -16,7 +16,8 @@ from monai_sr.inference.stages import StageClock
 from monai_sr.inference.tilt import tilt_of
 from monai_sr.io import InputError, Volume, write_volume
 from monai_sr.io.photo import Photo, write_photo
-from monai_sr.report.preview import RESEARCH_ONLY, write_preview
+from monai_sr.report.png import RESEARCH_ONLY
+from monai_sr.report.preview import write_preview
 from monai_sr.report.run_record import write_run_record
 
 if TYPE_CHECKING:

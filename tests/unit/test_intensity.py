@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 from monai_sr.intensity import CT_RANGE_HU, IntensityRange, body_mask, estimate_noise, intensity_range
 
@@ -73,6 +75,29 @@ def test_mask_survives_negative_background(head: np.ndarray) -> None:
     rng = np.random.default_rng(1)
     shifted = head + np.where(ball(18), 0, rng.normal(-5, 5, head.shape)).astype(np.float32)
     assert overlap(body_mask(shifted, "MR"), ball(18)) > 0.99
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holes_are_those_that_scipy_fills(seed: int) -> None:
+    values = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(30, 28, 26)), 1.5).astype(np.float32)
+    mask = body_mask(values, "MR")
+    assert 0.05 < mask.mean() < 0.95
+    np.testing.assert_array_equal(ndimage.binary_fill_holes(mask), mask)
+    labels, count = ndimage.label(mask)
+    assert count == 1
+    clipped = np.minimum(values, np.percentile(values, 99.8))
+    bright = clipped > 0.5 * threshold_otsu(clipped) + 0.5 * min(0.0, float(np.percentile(clipped, 1)))
+    labels, _ = ndimage.label(ndimage.binary_opening(bright))
+    largest = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
+    np.testing.assert_array_equal(mask, ndimage.binary_fill_holes(largest))
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_the_order_in_memory_decides_nothing(head: np.ndarray, modality: str) -> None:
+    scan = head if modality == "MR" else (head / head.max() * 2000 - 1000).astype(np.float32)
+    np.testing.assert_array_equal(
+        body_mask(np.asfortranarray(scan), modality), body_mask(np.ascontiguousarray(scan), modality)
+    )
 
 
 @pytest.mark.parametrize("modality", ["CT", "MR"])
@@ -198,3 +223,18 @@ def test_noise_of_a_picture_is_seen_whichever_axes_are_asked_for():
     mask = body_mask(picture, "photo")
     for axes in ((0, 1), (1, 2), (0, 2)):
         assert estimate_noise(picture, mask, axes) == pytest.approx(0.05, rel=0.05)
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (1, 2), (0, 2)])
+def test_noise_takes_no_memory_that_grows_with_the_slices(axes: tuple[int, int], monkeypatch) -> None:
+    """It goes slab by slab, to the same number."""
+    scan = np.random.default_rng(0).normal(size=(48, 48, 48)).astype(np.float32)
+    mask = np.ones(scan.shape, dtype=bool)
+    whole = estimate_noise(scan, mask, axes)
+    monkeypatch.setattr("monai_sr.intensity._SLAB_VOXELS", 4 * 48 * 48)
+    assert estimate_noise(scan, mask, axes) == whole
+    tracemalloc.start()
+    estimate_noise(scan, mask, axes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.5 * scan.nbytes  # the values inside the mask, and their percentile's copy; not five volumes

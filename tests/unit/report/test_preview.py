@@ -87,3 +87,13 @@ def test_a_very_flat_or_long_scan_keeps_the_figure_within_bounds(tmp_path):
     width, height = Image.open(write_preview([("a", long)], "MR", tmp_path / "p.png", title="long")).size
     assert width < 2500
     assert height <= 40 * 150
+
+
+def test_the_body_is_looked_for_once(pair, tmp_path, monkeypatch):
+    """It takes longer than all the drawing where it is done for window and place apart."""
+    from monai_sr.report import place
+
+    asked = []
+    monkeypatch.setattr(place, "body_mask", lambda values, modality: asked.append(modality) or values > 0)
+    write_preview([("acquired", pair[0]), ("after", pair[1])], "MR", tmp_path / "p.png", title="phantom")
+    assert asked == ["MR"]
