@@ -1,6 +1,6 @@
 """Other engines than torch on the network alone: OpenVINO and ONNX Runtime, in million voxels per CPU second.
 
-    pip install torch==2.13.0 openvino onnxruntime onnx onnxscript   # in an environment of its own
+    pip install torch==2.13.0 openvino onnxruntime onnx onnxscript   # where monai_sr is, in an environment of its own
     python benchmarks/engines.py --threads 1
 
 None of them is a dependency; one that is not installed is left out. The engines take turns and the best of each counts,
