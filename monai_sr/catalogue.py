@@ -198,8 +198,9 @@ def find_model(name: str | Path = "default", modality: str | None = None) -> Mod
     Args:
         name: name, file (``.pt`` or ``.ts``) or folder; ``"default"``: the first model of the shipped bundle;
             ``"fast"``, ``"best"``: the first of that size.
-        modality: what a default, a size or a bundle is asked for: its first model that was trained on it, and the first
-            of all if there is none. It changes nothing where one model is named.
+        modality: what a default, a size or a bundle is asked for: its first model that was trained on it, rather one of
+            that size that was trained on it alone, and the first of all if there is none or it is not known. It changes
+            nothing where one model is named.
 
     Raises:
         ModelError: if there is no such model; the message lists the names that exist.
@@ -238,5 +239,10 @@ def perceptual_partner(record: ModelRecord) -> ModelRecord | None:
 
 
 def _first_for(records: Sequence[ModelRecord], modality: str | None) -> ModelRecord:
-    fitting = (r for r in records if modality is None or modality in r.trained_range.get("modalities", ()))
-    return next(fitting, records[0])
+    """The first that was trained on the modality, or one of the same size and stage that was trained on less else."""
+    fitting = [r for r in records if modality is not None and modality in r.trained_range.get("modalities", ())]
+    if not fitting:
+        return records[0]
+    first = fitting[0]
+    alike = [r for r in fitting if first.size and (r.size, r.stage) == (first.size, first.stage)]
+    return min(alike or [first], key=lambda r: len(r.trained_range["modalities"]))

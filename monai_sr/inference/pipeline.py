@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from monai_sr.catalogue import find_model
 from monai_sr.degradation import (
     CoarseAxis,
     ProfileKind,
@@ -174,20 +175,21 @@ def super_resolve(
     """
     if ensemble not in (1, 4, 8) or (maps and model == "none"):
         raise ValueError(f"an ensemble has 1, 4 or 8 members and maps need a model; got {ensemble} and {model}")
-    loaded = None if model == "none" else model if isinstance(model, SRModel) else load_model(model)
-    perceptual = load_perceptual(loaded) if loaded is not None and maps else None
-    if loaded is not None and fidelity != 1.0:
-        loaded = with_fidelity(loaded, fidelity)
     job = _Job(
-        model=loaded,
+        model=None,
         device=select_device(device),
         tile=tile,
         progress=progress or (lambda stage, share: None),
         precision=precision,
     )
+    with job.clock.watched(), job.stage("read"):
+        acquired = _as_volume(source, affine, modality)
+    loaded = _loaded(model, acquired)
+    perceptual = load_perceptual(loaded) if loaded is not None and maps else None
+    if loaded is not None and fidelity != 1.0:
+        loaded = with_fidelity(loaded, fidelity)
+    job.model = loaded
     with job.clock.watched(), torch.inference_mode():
-        with job.stage("read"):
-            acquired = _as_volume(source, affine, modality)
         plan = plan_grid(
             acquired.geometry,
             name=acquired.name,
@@ -229,6 +231,13 @@ def super_resolve(
     report = _report(acquired, result, plan, job)
     report["ensemble"] = ensemble
     return SRResult(result, acquired, report, shown)
+
+
+def _loaded(model: str | Path | SRModel, acquired: Volume) -> SRModel | None:
+    """The model that is meant, of a size or a bundle that for the modality; None for ``"none"``."""
+    if isinstance(model, SRModel):
+        return model
+    return None if model == "none" else load_model(find_model(model, acquired.modality))
 
 
 def _need(acquired: Volume, plan: GridPlan, job: _Job, ensemble: int, maps: bool) -> MemoryNeed:

@@ -91,3 +91,12 @@ def test_golden_numbers_of_the_shipped_weights() -> None:
     assert set(found) == set(golden)
     apart = {name: (found[name], golden[name]) for name in golden if abs(found[name] - golden[name]) > TOLERANCE_DB}
     assert not apart
+
+
+def test_a_size_is_resolved_by_the_modality_of_the_scan() -> None:
+    scan = brain_scan()
+    small = scan.with_values(
+        np.ascontiguousarray(scan.array[48:80, 48:80]), VolumeGeometry((32, 32, 24), scan.geometry.affine)
+    )
+    result = super_resolve(small, scale=[1, 1, 2], modality="MR", model="best", device="cpu")
+    assert result.report["model"]["name"] == "mr_best_l1"

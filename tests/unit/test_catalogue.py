@@ -34,6 +34,13 @@ def test_the_default_is_the_first_that_knows_the_modality(bundle: Path) -> None:
     assert find_model(bundle, "photo").name == "photo_a"
 
 
+def test_of_a_size_the_model_for_one_modality_comes_first_where_that_is_known() -> None:
+    """The shipped ones: ``best`` is tuned to MR; who does not know the modality gets the one for both."""
+    found = [find_model("best", modality).name for modality in ("MR", "CT", None)]
+    assert found == ["mr_best_l1", "ct_mr_best_l1", "ct_mr_best_l1"]
+    assert [find_model(size, "MR").name for size in ("default", "fast")] == ["ct_mr_fast_l1", "ct_mr_fast_l1"]
+
+
 def test_without_one_that_knows_it_the_default_is_the_first(bundle: Path) -> None:
     assert find_model("default", "PET").name == "scans"
 
