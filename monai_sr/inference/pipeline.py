@@ -66,8 +66,8 @@ class SRResult:
         acquired: the scan as it was read.
         report: facts for ``run.json``, plain JSON types.
         maps: if asked for, in the units and on the grid of ``volume``: ``deviation`` (how far the restorations of an
-            ensemble disagree); ``expected_error`` (of the result, root mean square), where the model's record says how the
-            one follows from the other and the network restored every axis; and, where the model has a GAN stage,
+            ensemble disagree); ``expected_error`` (of the result, root mean square), where the model's record says how
+            the one follows from the other and the network restored every axis; and, where the model has a GAN stage,
             ``added`` (how far that stage departs from it). On the grid of ``acquired``: ``residual``, what it has
             beyond ``volume`` seen through the slice profile, with its sign; none where an axis was made coarser.
     """
