@@ -53,6 +53,7 @@ __all__ = ["SRResult", "super_resolve"]
 Progress = Callable[[str, float], None]
 
 _LEAST_CONSISTENCY = 0.3  # with a network, however noisy the scan
+_WHOLLY_BELOW = {"CT": 0.005}  # noise up to which the data are followed wholly; other modalities: 0.01
 _SAME_FACTOR = 0.02  # axes whose factors differ by less are restored at once by a 2-D network
 _SLICE_VOXELS = 2**21  # in one batch of slices
 
@@ -400,7 +401,7 @@ def _restore_axes(
     if used:
         with job.stage("network"):
             added = _network(source, noise, scale, job)
-    weight = _consistency_weight(noise, network=used)
+    weight = _consistency_weight(noise, str(acquired.modality), network=used)
     if used and not job.model.network.consistency:  # type: ignore[union-attr]
         weight = 0.0
     # interpolation overshoots at edges; below everything that was acquired is no signal (air, MR magnitude)
@@ -460,14 +461,16 @@ def _doubts(
     )
 
 
-def _consistency_weight(noise: float, *, network: bool) -> float:
-    """How far the result follows the acquired data: wholly below 1 % noise, and from 2 % on by the least share.
+def _consistency_weight(noise: float, modality: str, *, network: bool) -> float:
+    """How far the result follows the acquired data: wholly where there is little noise, from 2 % on by the least share.
 
     Consistency with a noisy acquisition brings its noise back, so without a network there is none from 2 % on. A
-    network takes away faint small structures together with the noise, and a share of the data gives some of them back
+    network takes away faint small structures together with the noise, and a share of the data gives some of them back.
+    On CT noise counts from half a per cent on: its 2000 HU hold less detail than the range of an MR scan
     (docs/decisions/0018-a-share-of-noisy-data.md).
     """
-    return float(np.clip((0.02 - noise) / 0.01, _LEAST_CONSISTENCY if network else 0.0, 1.0))
+    least = _LEAST_CONSISTENCY if network else 0.0
+    return float(np.clip((0.02 - noise) / (0.02 - _WHOLLY_BELOW.get(modality, 0.01)), least, 1.0))
 
 
 def _network(source: StartTiles, noise: float, scale: IntensityRange, job: _Job) -> torch.Tensor:
