@@ -26,6 +26,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from common import REPOSITORY, machine
+from torch.utils.flop_counter import FlopCounterMode
 
 from monai_sr.catalogue import find_model
 from monai_sr.data.phantom import ellipsoids
@@ -48,6 +49,7 @@ class Case(NamedTuple):
 
 
 CASES = {
+    "small": Case("MR 96 x 96 x 24, 4 mm to 1 mm", "MR", (96, 96, 24), (1.0, 1.0, 4.0), (1.0, 1.0, 1.0)),
     "mr": Case("MR 256 x 256 x 40, 4 mm to 1 mm", "MR", (256, 256, 40), (1.0, 1.0, 4.0), (1.0, 1.0, 1.0)),
     "ct": Case("CT 512 x 512 x 60, 5 mm to 1 mm", "CT", (512, 512, 60), (0.8, 0.8, 5.0), (0.8, 0.8, 1.0)),
     "large": Case("CT 512 x 512 x 600, 2 mm to 1 mm", "CT", (512, 512, 600), (0.8, 0.8, 2.0), (0.8, 0.8, 1.0)),
@@ -142,23 +144,15 @@ def network_against_convolution(options: argparse.Namespace) -> str:
     inner = inner.contiguous(memory_format=torch.channels_last_3d)
     layer = torch.nn.Conv3d(main.in_channels, main.out_channels, 3, padding=1).to(dtype)
     layer = layer.to(memory_format=torch.channels_last_3d)
-    counted = 0
-
-    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal counted
-        places = inputs[0] if isinstance(module, torch.nn.ConvTranspose3d) else output
-        counted += 2 * module.weight.numel() * places[0, 0].numel()  # type: ignore[operator, union-attr]
 
     def run() -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             return torch.as_tensor(network(x))
 
     with torch.inference_mode():
-        kinds = (torch.nn.Conv3d, torch.nn.ConvTranspose3d)
-        hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, kinds)]
-        run()
-        for hook in hooks:
-            hook.remove()
+        with FlopCounterMode(display=False) as counter:
+            run()
+        counted = counter.get_total_flops()
         whole = spent(run, options.repeat)
         alone = spent(lambda: layer(inner), 3 * options.repeat)
     operations = 2 * layer.weight.numel() * inner[0, 0].numel()

@@ -53,6 +53,8 @@ def measured(options: argparse.Namespace, workers: int) -> dict[str, float]:
     values: dict[str, Any] = {"num_workers": workers, "train::handlers": [], "steps_per_epoch": options.steps}
     if options.batch:
         values["batch_size"] = options.batch
+    if options.data:
+        values["split_file"] = None  # the committed one is of the development data
     if options.patch:
         values["patch"] = options.patch
     if options.stage == "release_gan":  # both sides of the game from the first step on

@@ -358,3 +358,12 @@ def test_the_default_model_is_the_shipped_one(run, thick_mr, tmp_path):
     assert record["model"]["sha256"] == find_model("default").sha256
     volume = read_volume(tmp_path / "thick" / "thick_sr.nii.gz")
     assert volume.geometry.shape == (40, 36, 32)
+
+
+@pytest.mark.gpu
+def test_the_record_names_the_gpu_and_its_memory(run, thick_mr, tmp_path):
+    ended = run("upscale", thick_mr, "-o", tmp_path / "out", "--device", "cuda")
+    assert ended.code == 0, ended.err
+    record = json.loads(next((tmp_path / "out").glob("*/run.json")).read_text(encoding="utf-8"))
+    assert record["device"].startswith("cuda")
+    assert record["peak_memory_bytes"] > 0

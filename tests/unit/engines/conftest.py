@@ -61,18 +61,19 @@ def make_trainer(phantom_cases: list[dict[str, Any]]) -> Callable[..., Miniature
         batch: int = 2,
         resume: bool = True,
         handlers: list[Any] | None = None,
+        device: str = "cpu",
         **options: Any,
     ) -> Miniature:
         torch.manual_seed(7)
-        generator = _learner(UNetGenerator(channels=(4, 8), blocks=(1, 1)), steps, 0.05, ema=True)
+        generator = _learner(UNetGenerator(channels=(4, 8), blocks=(1, 1)).to(device), steps, 0.05, ema=True)
         adversary = None
         if gan:
-            discriminator = SRPatchDiscriminator(channels=4, num_layers=2)
+            discriminator = SRPatchDiscriminator(channels=4, num_layers=2).to(device)
             adversary = Adversary(_learner(discriminator, steps, 1.0), AdversarialLoss(), weight=0.1)
         sampler = StepSampler(steps, batch)
         dataset = SeededPatchDataset(phantom_cases, [RandSimulatePatchd(16)], seed=3)
         trainer = Miniature(
-            device=torch.device("cpu"),
+            device=torch.device(device),
             max_epochs=steps // steps_per_epoch,
             train_data_loader=DataLoader(dataset, batch_size=batch, sampler=sampler),
             epoch_length=steps_per_epoch,

@@ -36,7 +36,7 @@ def test_an_error_inside_is_not_swallowed_and_ends_the_watch() -> None:
     assert not memory._watch.is_alive()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 def test_on_cuda_it_is_what_torch_allocates() -> None:
     with PeakMemory(on_cuda=True) as memory:
         block = torch.ones(200 * _MB, dtype=torch.uint8, device="cuda")
