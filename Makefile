@@ -93,7 +93,7 @@ $(RUN): pyproject.toml | $(PY)
 
 $(DEV): pyproject.toml | $(PY)
 	@echo "Installing into $(VENV) with the tools for tests; the first time takes some minutes."
-	$(PIP) '$(firstword $(TORCH))' $(wordlist 2,9,$(TORCH)) -e '.[dev,archive]'
+	$(PIP) '$(firstword $(TORCH))' $(wordlist 2,9,$(TORCH)) -e '.[dev,archive,openvino]'
 	@touch $@ $(RUN)
 
 # Only one file of trame-slicer is used, and nothing that it requires.

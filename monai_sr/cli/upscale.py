@@ -143,6 +143,13 @@ def upscale(
         Literal["auto", "float32"],
         typer.Option(help="Of the network. auto: bfloat16 where the hardware computes it; float32: the same anywhere."),
     ] = "auto",
+    engine: Annotated[
+        Literal["auto", "torch", "openvino"],
+        typer.Option(
+            help="What computes the network. openvino: in float32 on a CPU, needs the extra [openvino]; auto: that one "
+            "where it is installed and the CPU knows no bfloat16."
+        ),
+    ] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but refusals and failures.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     debug: DebugOption = False,
@@ -182,6 +189,7 @@ def upscale(
         device=device,
         tile=tile,
         precision=precision,
+        engine=engine,
     )
     if not debug:
         silence_libraries()
@@ -289,10 +297,17 @@ def check_models(upscaling: Upscaling, photos: set[bool]) -> None:
 
     Raises:
         typer.BadParameter: if there is no such model, or it has no GAN stage and a fidelity is asked for.
-        EnvironmentProblemError: if weights are missing or damaged, or the device is absent.
+        EnvironmentProblemError: if weights are missing or damaged, or the device or the engine is absent.
     """
     from monai_sr.catalogue import perceptual_partner
+    from monai_sr.inference import DeviceError, select_device
+    from monai_sr.inference.engine import select_engine
 
+    try:
+        engine, precision = upscaling.options.get("engine", "auto"), upscaling.options.get("precision", "auto")
+        select_engine(engine, select_device(upscaling.device), precision)
+    except DeviceError as error:
+        raise EnvironmentProblemError(str(error)) from None
     for photo in photos:
         modality = "photo" if photo else upscaling.options.get("modality")
         found = prepare(upscaling.model, upscaling.device, modality, upscaling.loaded)

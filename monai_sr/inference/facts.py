@@ -38,10 +38,10 @@ def model_facts(record: ModelRecord | None, fidelity: float = 1.0) -> dict[str, 
     return found
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape the result."""
+def versions(*more: str) -> dict[str, str]:
+    """Versions of Python and of the packages that shape the result, and of ``more``."""
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *more):
         try:
             found[package] = version(package)
         except PackageNotFoundError:  # a checkout that was not installed

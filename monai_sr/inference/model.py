@@ -17,7 +17,6 @@ from monai_sr.catalogue import ModelError, ModelRecord, find_model, perceptual_p
 from monai_sr.degradation import SliceProfile, conditions_of, with_conditions
 from monai_sr.inference.precision import Precision, network_dtype
 from monai_sr.intensity import IntensityRange
-from monai_sr.networks import UNetGenerator
 
 __all__ = [
     "AddedDetail",
@@ -217,7 +216,7 @@ def channels_last(network: nn.Module) -> nn.Module:
 
 def working_bytes(network: Any, dtype: torch.dtype) -> int:
     """Memory per voxel of a tile in which :class:`AddedDetail` runs a network, features in ``dtype``."""
-    if not isinstance(network, UNetGenerator):
+    if not hasattr(network, "features_per_voxel"):
         return _UNKNOWN_BYTES
     return _IMAGE_BYTES + math.ceil(float(network.features_per_voxel) * dtype.itemsize)
 
@@ -267,7 +266,7 @@ class AddedDetail(nn.Module):
         images = (x - self.scale.low).div_(self.scale.width).clamp_(*self._LIMITS)
         dtype = network_dtype(self.precision, x.device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            if isinstance(self.generator, UNetGenerator):  # conditions apart: seven channels would be a third of all
+            if getattr(self.generator, "conditions_apart", False):  # seven channels would be a third of the memory
                 seen = self.generator(images, conditions_of(images, **self.conditions))
             else:
                 seen = self.generator(with_conditions(images, **self.conditions))

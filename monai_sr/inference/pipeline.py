@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from monai_sr.degradation import (
 from monai_sr.geometry import VolumeGeometry
 from monai_sr.grid import AxisGrid
 from monai_sr.inference.calibration import Calibration, calibration_of
+from monai_sr.inference.engine import Engine, OpenVINONetwork, on_engine, select_engine
 from monai_sr.inference.ensemble import FLIPS, RunningSpread
 from monai_sr.inference.facts import geometry_facts, model_facts, peak_memory_bytes, versions
 from monai_sr.inference.memory import MemoryNeed, memory_need
@@ -92,6 +93,7 @@ class _Job:
     warnings: list[str] = field(default_factory=list)
     axes: list[dict[str, Any]] = field(default_factory=list)
     precision: Precision = "auto"
+    engine: Literal["torch", "openvino"] = "torch"
     clock: StageClock = field(default_factory=StageClock)
     need: MemoryNeed | None = None
     retreats: list[str] = field(default_factory=list)
@@ -127,6 +129,7 @@ def super_resolve(
     device: str = "auto",
     tile: int | None = None,
     precision: Precision = "auto",
+    engine: Engine = "auto",
     progress: Progress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> SRResult:
@@ -154,6 +157,8 @@ def super_resolve(
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         tile: edge of the tiles in voxels; default: from the free memory. The result does not depend on it.
         precision: ``"auto"``: the network's layers in bfloat16 where the device computes it natively; or ``"float32"``.
+        engine: what computes the network: ``"torch"``; ``"openvino"``, in float32, on a CPU; or ``"auto"``: OpenVINO
+            where it is installed and the CPU knows no bfloat16.
         progress: called with the stage's name and its finished share.
         notify: called with one sentence on the memory that will be needed, before it is taken.
 
@@ -164,6 +169,7 @@ def super_resolve(
         InputError: if the input is refused, or needs more memory than there is; the message names the rule, the value
             and the remedy.
         monai_sr.catalogue.ModelError: if the model cannot be used.
+        DeviceError: if the device or the engine is not there.
         ValueError: if ``ensemble`` is none of its values, or maps are asked of no model.
 
     Example:
@@ -176,12 +182,15 @@ def super_resolve(
     """
     if ensemble not in (1, 4, 8) or (maps and model == "none"):
         raise ValueError(f"an ensemble has 1, 4 or 8 members and maps need a model; got {ensemble} and {model}")
+    target = select_device(device)
+    chosen = select_engine(engine, target, precision)
     job = _Job(
         model=None,
-        device=select_device(device),
+        device=target,
         tile=tile,
         progress=progress or (lambda stage, share: None),
-        precision=precision,
+        precision="float32" if chosen == "openvino" else precision,
+        engine=chosen,
     )
     with job.clock.watched(), job.stage("read"):
         acquired = _as_volume(source, affine, modality)
@@ -189,6 +198,7 @@ def super_resolve(
     perceptual = load_perceptual(loaded) if loaded is not None and maps else None
     if loaded is not None and fidelity != 1.0:
         loaded = with_fidelity(loaded, fidelity)
+    loaded, perceptual = (None if m is None else on_engine(m, chosen) for m in (loaded, perceptual))
     job.model = loaded
     with job.clock.watched(), torch.inference_mode():
         plan = plan_grid(
@@ -500,6 +510,8 @@ def _network(source: StartTiles, noise: float, scale: IntensityRange, job: _Job)
         added.append((found.flip(mirrored) if mirrored else found)[:, 0])
         job.retreats += [sentence for sentence in infer.retreats if sentence not in job.retreats]
         job.tiles = [list(infer.core)]
+    if isinstance(job.model.network, OpenVINONetwork):
+        job.model.network.release()
     if len(source.coarse) == 1:
         return added[0][0]
     return added[0] if len(added) == 1 else torch.cat(added)
@@ -522,8 +534,13 @@ def _model_facts(model: SRModel | None) -> dict[str, Any]:
     return model_facts(model.record, model.fidelity) | adapted
 
 
+def _engine_of(model: SRModel) -> str:
+    return "openvino" if isinstance(model.network, OpenVINONetwork) else "torch"
+
+
 def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict[str, Any]:
     tilt = tilt_of(acquired)
+    engine = "none" if job.model is None else _engine_of(job.model)
     return {
         "case": acquired.name,
         "modality": acquired.modality,
@@ -533,6 +550,7 @@ def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict
         "model": _model_facts(job.model),
         "device": str(job.device),
         "precision": "none" if job.model is None else str(network_dtype(job.precision, job.device)).partition(".")[2],
+        "engine": engine,
         "threads": torch.get_num_threads(),
         "tile": job.tile or "auto",
         "tile_voxels": job.tiles,
@@ -544,5 +562,5 @@ def _report(acquired: Volume, result: Volume, plan: GridPlan, job: _Job) -> dict
         "warnings": job.warnings,
         "tilt_degrees": None if tilt is None else round(tilt.degrees, 3),
         "notes": [*acquired.notes, *plan.notes, *([] if tilt is None else [TILT_NOTE])],
-        "versions": versions(),
+        "versions": versions(*(["openvino"] if engine == "openvino" else [])),
     }

@@ -47,6 +47,7 @@ class UNetGenerator(nn.Module):
         size_multiple: spatial sizes must be multiples of it.
         receptive_field: voxels to either side that can influence an output voxel.
         features_per_voxel: feature values held at the peak, per voxel of the input.
+        conditions_apart: ``forward`` takes the conditions as a second argument, too.
 
     Example:
         >>> import torch
@@ -81,6 +82,7 @@ class UNetGenerator(nn.Module):
         self.consistency = not self.sees_interpolation_only
         self.stem = stem
         self.output = output
+        self.conditions_apart = True
         self.size_multiple = stem * 2 ** (len(channels) - 1)
         self.features_per_voxel = _FEATURES * channels[0] / stem**spatial_dims
         self.receptive_field = self._receptive_field(blocks, stem, 2 if unit == "residual" else 1)

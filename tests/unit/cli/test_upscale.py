@@ -367,3 +367,11 @@ def test_the_record_names_the_gpu_and_its_memory(run, thick_mr, tmp_path):
     record = json.loads(next((tmp_path / "out").glob("*/run.json")).read_text(encoding="utf-8"))
     assert record["device"].startswith("cuda")
     assert record["peak_memory_bytes"] > 0
+
+
+def test_an_engine_that_is_not_there_is_said_before_the_first_case(run, thick_mr, tmp_path, monkeypatch):
+    monkeypatch.setattr("monai_sr.inference.engine.find_spec", lambda name: None)
+    ended = run("upscale", thick_mr, "-o", tmp_path / "out", "--engine", "openvino")
+    assert ended.code == 4
+    assert "OpenVINO is not installed; pip install" in ended.err
+    assert not (tmp_path / "out").exists()
