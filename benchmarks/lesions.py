@@ -18,7 +18,7 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from common import machine
 from scipy import ndimage
-from unseen import Restorer, Unseen, cases, describe, tasks, warned
+from unseen import NOISE, Restorer, Unseen, cases, describe, tasks, warned
 
 from monai_sr.catalogue import find_model
 from monai_sr.data import Lesion, draw_places, erase, insert_lesions, lesion_patch
@@ -381,20 +381,21 @@ def header(options: argparse.Namespace, rows: list[Row], told: list[str]) -> str
 - **Scans**: validation subjects of `configs/splits/development.json`, and chest CTs that no split holds; one axis is
   degraded:
 {chr(10).join(told)}
-- **LR simulation**: CT slab average, MR Gaussian, of one spacing; 2 % noise as in `definitions.md`, the same with and
-  without lesions.
+- **LR simulation**: CT slab average, MR Gaussian, of one spacing; noise in per cent of the range as in `definitions.md`, the same
+  with and without lesions.
 - **Visible**: local contrast at least {VISIBLE:g} standard deviations of that at places without a lesion."""
 
 
-def kept_rows(unseen: Unseen, restore: Restorer, folder: Path, began: float) -> list[Row]:
+def kept_rows(unseen: Unseen, restore: Restorer, noises: Sequence[float], folder: Path, began: float) -> list[Row]:
     """Rows of a scan, measured, or read where a run with the same methods and truth has left them."""
     facts = {"case": unseen.truth.name, "modality": unseen.truth.modality}
-    file = folder / f"{restore.digest(unseen.truth.array)}.json"
+    levels = "" if tuple(noises) == NOISE else "_" + "_".join(f"{noise:g}" for noise in noises)
+    file = folder / f"{restore.digest(unseen.truth.array)}{levels}.json"
     if file.exists():
         return list(json.loads(file.read_text(encoding="utf-8")))
     pair = twins(unseen)
     rows = [{**facts, "task": "", "method": "truth", **measure(pair, unseen.truth.array, pair.changed.array)}]
-    for task in tasks():
+    for task in tasks(noises):
         problems = [unseen.problem(truth, task) for truth in (unseen.truth, pair.changed)]
         for method in restore.methods:
             volumes = [restore(problem, method) for problem in problems]
@@ -412,6 +413,7 @@ def main() -> None:
     parser.add_argument("--model", default="default", help="name, path, or none")
     parser.add_argument("--out", type=Path, default=Path("runs/safety"))
     parser.add_argument("--cases", nargs="*", help="only scans whose name holds one of these")
+    parser.add_argument("--noise", type=float, nargs="*", default=list(NOISE), help="levels, as fractions of the range")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -421,7 +423,7 @@ def main() -> None:
     rows: list[Row] = []
     told: list[str] = []
     for unseen in cases(options.cases):
-        rows += kept_rows(unseen, restore, options.out / "rows", began)
+        rows += kept_rows(unseen, restore, options.noise, options.out / "rows", began)
         told.append(describe(unseen))
     text = f"{header(options, rows, told)}\n\n{report(rows, restore.names)}\n\n{warned(rows)}{machine()}"
     (options.out / "lesions.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,10 @@ class Unseen:
         )
 
 
-def tasks() -> Iterator[Task]:
+def tasks(noises: Sequence[float] = NOISE) -> Iterator[Task]:
     """Through-plane, every factor, clean and with noise."""
     for factor in FACTORS:
-        for noise in NOISE:
+        for noise in noises:
             yield Task("through-plane", factor, noise)
 
 
