@@ -381,8 +381,8 @@ def header(options: argparse.Namespace, rows: list[Row], told: list[str]) -> str
 - **Scans**: validation subjects of `configs/splits/development.json`, and chest CTs that no split holds; one axis is
   degraded:
 {chr(10).join(told)}
-- **LR simulation**: CT slab average, MR Gaussian, of one spacing; noise in per cent of the range as in `definitions.md`, the same
-  with and without lesions.
+- **LR simulation**: CT slab average, MR Gaussian, of one spacing; noise in % of the range as in `definitions.md`,
+  the same with and without lesions.
 - **Visible**: local contrast at least {VISIBLE:g} standard deviations of that at places without a lesion."""
 
 
