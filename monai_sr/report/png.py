@@ -34,5 +34,6 @@ def write_png(figure: Figure, path: Path, *, overwrite: bool = False) -> Path:
             format="png",
             dpi=figure.dpi,
             metadata={"Description": RESEARCH_ONLY, "Software": "monai_sr"},
+            pil_kwargs={"compress_level": 3},  # half the time of level 6, a sixth more bytes
         )
     return path
