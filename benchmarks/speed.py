@@ -99,6 +99,7 @@ def upscaled(file: Path, case: Case, out: Path, options: argparse.Namespace) -> 
     command = [sys.executable, "-m", "monai_sr", "upscale", str(file), "-o", str(out), "--device", "cpu"]
     command += ["--modality", case.modality.lower(), "--spacing", ",".join(map(str, case.target))]
     command += ["--model", options.model, "--precision", options.precision, "--quiet", "--overwrite"]
+    command += ["--engine", options.engine]
     began = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -189,7 +190,7 @@ def table(case: Case, folder: Path, options: argparse.Namespace) -> str:
     lines += [
         "",
         f"- whole command: {best.wall:.1f} s wall, {best.cpu:.1f} s CPU, peak {peak / 1e9:.2f} GB; "
-        f"tile {record['tile_voxels']}, {record['precision']}, {record['threads']} threads",
+        f"tile {record['tile_voxels']}, {record['engine']}, {record['precision']}, {record['threads']} threads",
         f"- around the network: {100 * (total - network) / total:.0f} % of all stages",
         f"- network: {voxels / max(network, 1e-9) / 1e6:.2f} million voxels of the result per second",
         f"- SimpleITK B-spline, read to written: {floor.wall:.1f} s wall, {floor.cpu:.1f} s CPU; ours takes "
@@ -205,6 +206,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="*", choices=list(CASES), default=["mr", "ct"])
     parser.add_argument("--model", default="fast")
     parser.add_argument("--precision", choices=["auto", "float32"], default="auto")
+    parser.add_argument("--engine", choices=["auto", "torch", "openvino"], default="auto", help="of the whole command")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
