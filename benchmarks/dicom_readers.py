@@ -208,7 +208,8 @@ def outcome(read: Callable[[Path], Grid], path: Path, line: Line) -> str:
     except Exception as error:  # each library has its own
         said = re.sub(r"\s+", " ", str(error)).strip()
         said = re.sub(r".*(ITK ERROR: |sitk::ERROR: )", "", said)
-        return f"no: {re.sub(r'(/[^ ]+)+', 'FILE', said)[:60] or type(error).__name__}"
+        said = re.sub(r"\(0x[0-9a-f]+\)", "", re.sub(r"(/[^ ]+)+", "FILE", said))
+        return f"no: {said[:60] or type(error).__name__}"
     if grid.array.ndim == 4 and line.kind != "other object":
         return f"writes 4-D {'x'.join(map(str, grid.array.shape))}" + _each(grid, line.volumes)
     if line.volume is None:
