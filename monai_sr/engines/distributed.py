@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import distributed, nn
 
-__all__ = ["average_gradients", "average_values", "start_processes", "stop_processes"]
+__all__ = ["average_gradients", "average_values", "in_any_process", "start_processes", "stop_processes"]
 
 
 def start_processes() -> None:
@@ -55,6 +55,20 @@ def average_values(values: Mapping[str, float], device: torch.device) -> dict[st
     means = torch.tensor(list(values.values()), dtype=torch.float32, device=device)
     distributed.all_reduce(means)
     return dict(zip(values, (means / distributed.get_world_size()).tolist(), strict=True))
+
+
+def in_any_process(found: bool, device: torch.device) -> bool:
+    """Whether something was found in at least one process; all of them learn it, so that none waits for one that ended.
+
+    Args:
+        found: in this process.
+        device: on which the processes talk.
+    """
+    if not _several():
+        return found
+    flag = torch.tensor(float(found), device=device)
+    distributed.all_reduce(flag, distributed.ReduceOp.MAX)
+    return bool(flag)
 
 
 def _several() -> bool:

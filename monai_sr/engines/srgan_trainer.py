@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
-from monai_sr.engines.distributed import average_gradients, average_values
+from monai_sr.engines.distributed import average_gradients, average_values, in_any_process
 from monai_sr.inference.precision import native_bfloat16
 from monai_sr.keys import HR, LR, SR
 from monai_sr.losses import WeightedLosses
@@ -289,9 +289,10 @@ class SRGanTrainer(Trainer):
         }
 
     def _guard(self, terms: Mapping[str, torch.Tensor]) -> None:
-        for name, value in terms.items():
-            if not torch.isfinite(value):
-                raise TrainingDiverged(
-                    f"the {name} loss is {float(value.detach())} at iteration {self.state.iteration}; the "
-                    "last checkpoint is from before: resume from it with a smaller learning rate, or set amp to null"
-                )
+        wrong = [f"the {name} loss is {float(v.detach())}" for name, v in terms.items() if not torch.isfinite(v)]
+        if in_any_process(bool(wrong), self.state.device):
+            raise TrainingDiverged(
+                f"{wrong[0] if wrong else 'a loss of another process is not finite'} at iteration "
+                f"{self.state.iteration}; the last checkpoint is from before: resume from it with a smaller learning "
+                "rate, or set amp to null"
+            )

@@ -19,6 +19,7 @@ from monai_sr.engines import (
     Learner,
     LossLog,
     SRGanTrainer,
+    TrainingDiverged,
     average_gradients,
     start_processes,
     stop_processes,
@@ -116,6 +117,43 @@ def test_a_training_of_two_processes_has_the_losses_of_one_and_goes_on_in_one(tm
         if loss == "relativistic":  # no gradient holds the level of its logits: rounding alone moves it
             mine, theirs = ({**row, "d_fake": row["d_real"] - row["d_fake"], "d_real": 0.0} for row in (mine, theirs))
         assert mine == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+
+
+def _diverging_process(rank: int, port: int, folder: str) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+    torch.set_num_threads(1)
+    start_processes()
+    poison = torch.full((1, 16, 16, 16), float("nan"))
+    samples = [{LR: torch.rand(7, 16, 16, 16), HR: poison if i == 5 else torch.rand(1, 16, 16, 16)} for i in range(8)]
+    network = UNetGenerator(channels=(4, 8), blocks=(1, 1))
+    trainer = SRGanTrainer(
+        device=torch.device("cpu"),
+        max_epochs=1,
+        train_data_loader=DataLoader(samples, batch_size=1, sampler=StepSampler(4, 1, rank, 2)),
+        epoch_length=4,
+        generator=Learner(network, torch.optim.Adam(network.parameters(), lr=1e-4)),
+        loss=WeightedLosses({"l1": torch.nn.L1Loss()}),
+    )
+    try:
+        trainer.run()
+    except TrainingDiverged as error:
+        Path(folder, f"{rank}.txt").write_text(str(error))
+    stop_processes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not distributed.is_available(), reason="this torch has no distributed package")
+def test_if_one_process_diverges_all_end(tmp_path: Path) -> None:
+    """The other would wait for its gradients until the group's time is up, half an hour."""
+    processes = multiprocessing.spawn(_diverging_process, args=(_free_port(), str(tmp_path)), nprocs=2, join=False)
+    try:
+        assert any(processes.join(timeout=60) for _ in range(4)), "a process still waits"
+    finally:
+        for process in processes.processes:
+            process.kill()
+    said = sorted((tmp_path / f"{rank}.txt").read_text() for rank in (0, 1))
+    assert said[0].startswith("a loss of another process is not finite at iteration 3")
+    assert said[1].startswith("the l1 loss is nan at iteration 3")
 
 
 def _free_port() -> int:
