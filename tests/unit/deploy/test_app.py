@@ -103,7 +103,7 @@ def test_the_options_of_upscale(series, tmp_path):
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "out").iterdir()
     assert done.stdout == f"wrote {folder}\n"
-    maps = {f"{folder.name}_{name}.dcm" for name in ("deviation", "residual")}
+    maps = {f"{folder.name}_{name}.dcm" for name in ("added", "deviation", "residual")}
     assert {path.name for path in folder.iterdir()} == {"dicom", "preview.png", "report.html", "run.json", *maps}
     found = pydicom.dcmread(folder / "dicom" / "0001.dcm")
     assert (found.Modality, found.SeriesDescription, found.SeriesNumber) == ("MR", "MR phantom fine", 44)
