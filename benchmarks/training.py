@@ -27,6 +27,7 @@ from monai.bundle import ConfigWorkflow
 from monai_sr.cli.train import config_files
 
 WARM_UP = 3  # steps that do not count: memory is taken, kernels are chosen, workers start
+LOADED = 30, 100  # batches of the loader alone: matrices of usual factors are kept after the first time, then counted
 
 
 def workflow_of(options: argparse.Namespace, folder: Path, **values: Any) -> ConfigWorkflow:
@@ -64,11 +65,12 @@ def measured(options: argparse.Namespace, workers: int) -> dict[str, float]:
         parser = workflow.parser
         planned, batch = int(parser.get_parsed_content("steps")), int(parser.get_parsed_content("batch_size"))
         loader = iter(parser.get_parsed_content("train::dataloader"))
-        next(loader)
-        began = time.perf_counter()
-        for _ in range(options.steps):
+        for _ in range(LOADED[0]):
             next(loader)
-        alone = (time.perf_counter() - began) / options.steps
+        began = time.perf_counter()
+        for _ in range(LOADED[1]):
+            next(loader)
+        alone = (time.perf_counter() - began) / LOADED[1]
         del loader
         trainer = parser.get_parsed_content("train::trainer")
         profiler = BasicTimeProfiler()
