@@ -40,6 +40,7 @@ class SRPatchDiscriminator(nn.Module):
         norm: Literal["spectral", "instance", "batch"] = "spectral",
     ) -> None:
         super().__init__()
+        self.smallest = 3 * 2**num_layers  # the strided layers halve; the two behind them want 3 voxels
         self.net = PatchDiscriminator(
             spatial_dims=spatial_dims,
             channels=channels,
@@ -61,7 +62,16 @@ class SRPatchDiscriminator(nn.Module):
                 spectral_norm(module)
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Feature maps of every layer before the logits."""
+        """Feature maps of every layer before the logits.
+
+        Raises:
+            ValueError: if the patch is too small for a logit.
+        """
+        if min(x.shape[2:]) < self.smallest:
+            raise ValueError(
+                f"this discriminator needs patches of at least {self.smallest} voxels along every axis, got "
+                f"{' x '.join(map(str, x.shape[2:]))}; take larger patches, or fewer layers (num_layers)"
+            )
         found: list[torch.Tensor] = []
         for layer in list(self.net.children())[:-1]:
             x = layer(x)

@@ -139,3 +139,16 @@ def test_logits_are_float32_in_mixed_precision(make: type[nn.Module]) -> None:
     network = make(channels=4).eval()
     with torch.autocast("cpu", torch.bfloat16):
         assert network(torch.rand(1, 1, 32, 32, 32)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_patches_too_small_for_a_logit_are_refused_with_the_size(layers: int) -> None:
+    """Torch speaks of the kernel of a layer that no user has named."""
+    network = SRPatchDiscriminator(spatial_dims=2, channels=4, num_layers=layers)
+    smallest = 3 * 2**layers
+    assert network(torch.zeros(1, 1, smallest, smallest)).shape == (1, 1, 1, 1)
+    with pytest.raises(ValueError, match=f"at least {smallest} voxels .* got {smallest} x {smallest - 1}"):
+        network(torch.zeros(1, 1, smallest, smallest - 1))
+    with pytest.raises(RuntimeError, match="Kernel size"):
+        network.smallest = 0
+        network(torch.zeros(1, 1, smallest, smallest - 1))
