@@ -147,7 +147,7 @@ def upscale(
         Literal["auto", "torch", "openvino"],
         typer.Option(
             help="What computes the network. openvino: in float32 on a CPU, needs the extra [openvino]; auto: that one "
-            "where it is installed and the CPU knows no bfloat16."
+            "where it is installed, the CPU knows no bfloat16, and the result is not small."
         ),
     ] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but refusals and failures.")] = False,

@@ -23,6 +23,8 @@ __all__ = ["Engine", "EngineError", "OpenVINONetwork", "on_engine", "select_engi
 
 Engine = Literal["auto", "torch", "openvino"]
 
+_WORTH_VOXELS = 6_000_000  # of the result: below it the second and a half for conversion is more than OpenVINO gains
+
 _TAKEN_OVER = (
     "spatial_dims",
     "size_multiple",
@@ -38,8 +40,16 @@ class EngineError(DeviceError):
     """The engine that was asked for is not there, or cannot work on that device."""
 
 
-def select_engine(engine: Engine, device: torch.device, precision: Precision) -> Literal["torch", "openvino"]:
-    """``auto`` is OpenVINO where it is installed and was measured to be faster: on x86 without bfloat16.
+def select_engine(
+    engine: Engine, device: torch.device, precision: Precision, voxels: int = _WORTH_VOXELS
+) -> Literal["torch", "openvino"]:
+    """``auto`` is OpenVINO where it is installed and was measured to be faster: on x86 without bfloat16, scans of size.
+
+    Args:
+        engine: what was asked for.
+        device: where the network runs.
+        precision: of the network.
+        voxels: of the result.
 
     Raises:
         EngineError: if OpenVINO is asked for and is not installed, or the device is no CPU.
@@ -52,7 +62,9 @@ def select_engine(engine: Engine, device: torch.device, precision: Precision) ->
         if device.type != "cpu":
             raise EngineError(f"OpenVINO computes on the CPU, not on {device}; use --device cpu, or --engine torch")
         return "openvino"
-    if engine == "torch" or device.type != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
+    if engine == "torch" or voxels < _WORTH_VOXELS:
+        return "torch"
+    if device.type != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
         return "torch"
     slow = network_dtype(precision, device) == torch.float32
     return "openvino" if slow and find_spec("openvino") is not None else "torch"

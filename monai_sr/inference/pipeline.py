@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,6 @@ class _Job:
     warnings: list[str] = field(default_factory=list)
     axes: list[dict[str, Any]] = field(default_factory=list)
     precision: Precision = "auto"
-    engine: Literal["torch", "openvino"] = "torch"
     clock: StageClock = field(default_factory=StageClock)
     need: MemoryNeed | None = None
     retreats: list[str] = field(default_factory=list)
@@ -158,7 +157,7 @@ def super_resolve(
         tile: edge of the tiles in voxels; default: from the free memory. The result does not depend on it.
         precision: ``"auto"``: the network's layers in bfloat16 where the device computes it natively; or ``"float32"``.
         engine: what computes the network: ``"torch"``; ``"openvino"``, in float32, on a CPU; or ``"auto"``: OpenVINO
-            where it is installed and the CPU knows no bfloat16.
+            where it is installed, the CPU knows no bfloat16, and the result has 6 million voxels or more.
         progress: called with the stage's name and its finished share.
         notify: called with one sentence on the memory that will be needed, before it is taken.
 
@@ -182,15 +181,12 @@ def super_resolve(
     """
     if ensemble not in (1, 4, 8) or (maps and model == "none"):
         raise ValueError(f"an ensemble has 1, 4 or 8 members and maps need a model; got {ensemble} and {model}")
-    target = select_device(device)
-    chosen = select_engine(engine, target, precision)
     job = _Job(
         model=None,
-        device=target,
+        device=select_device(device),
         tile=tile,
         progress=progress or (lambda stage, share: None),
-        precision="float32" if chosen == "openvino" else precision,
-        engine=chosen,
+        precision=precision,
     )
     with job.clock.watched(), job.stage("read"):
         acquired = _as_volume(source, affine, modality)
@@ -198,8 +194,6 @@ def super_resolve(
     perceptual = load_perceptual(loaded) if loaded is not None and maps else None
     if loaded is not None and fidelity != 1.0:
         loaded = with_fidelity(loaded, fidelity)
-    loaded, perceptual = (None if m is None else on_engine(m, chosen) for m in (loaded, perceptual))
-    job.model = loaded
     with job.clock.watched(), torch.inference_mode():
         plan = plan_grid(
             acquired.geometry,
@@ -209,6 +203,11 @@ def super_resolve(
             exact_spacing=exact_spacing,
             allow_downsample=allow_downsample,
         )
+        chosen = select_engine(engine, job.device, precision, math.prod(plan.geometry.shape))
+        if chosen == "openvino":
+            job.precision = "float32"
+        loaded, perceptual = (None if m is None else on_engine(m, chosen) for m in (loaded, perceptual))
+        job.model = loaded
         job.need = _need(acquired, plan, job, ensemble, maps)
         if notify is not None:
             notify(str(job.need))

@@ -118,7 +118,9 @@ def test_the_choice(
     monkeypatch.setattr(engine.platform, "machine", lambda: machine)
     dtype = torch.bfloat16 if bfloat16 else torch.float32
     monkeypatch.setattr(engine, "network_dtype", lambda precision, device: dtype)
-    assert select_engine(asked, torch.device(device), "auto") == expected
+    assert select_engine(asked, torch.device(device), "auto", voxels=8_000_000) == expected
+    small = "openvino" if asked == "openvino" else "torch"
+    assert select_engine(asked, torch.device(device), "auto", voxels=2_000_000) == small
 
 
 def test_what_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
