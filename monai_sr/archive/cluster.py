@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,7 @@ __all__ = ["rows_on_ray"]
 _FREE_SLOTS = 2
 _TASKS = 10_000  # at most: beyond, a task has several series, for Ray's own time per task
 _STORE_BYTES = 128 * 2**20  # rows of a few hundred bytes; the default is a third of the memory
+_PATIENCE_S = 10.0  # for the first sign of a cluster
 _WORKER_BYTES = 4 * 2**30  # host memory for a CT series
 
 
@@ -96,6 +98,7 @@ def _connected(job: Job, workers: int | None, address: str | None) -> Iterator[t
         )
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     else:
+        _refuse_silent(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError) as error:
@@ -114,6 +117,17 @@ def _connected(job: Job, workers: int | None, address: str | None) -> Iterator[t
         yield count, gpus > 0, _threads(cores // count)
     finally:
         ray.shutdown()
+
+
+def _refuse_silent(address: str) -> None:
+    """Ray tries for minutes to reach a cluster that is not there."""
+    host, colon, port = address.removeprefix("ray://").partition("/")[0].rpartition(":")
+    if not colon or not port.isdigit():
+        return  # auto, or a name that Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
+    except (OSError, OverflowError) as error:
+        raise JobRefused(f"no Ray cluster answers at {address} ({type(error).__name__})") from None
 
 
 def _threads(share: int) -> int:

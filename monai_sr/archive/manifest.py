@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,13 +29,20 @@ _SCHEMA = pa.schema(
     ]
 )
 _ZIPPED = "it lies in a zip archive, whose members no worker can open; unpack it first"
+_SCANNED = "monai_sr.scanned"  # in the file's metadata
 _ROWS = 256  # in a row group, which is what a worker reads at once
 # Names that differ in their last digits take a few bytes each when only the difference is stored.
 _ENCODING = {"series": "DELTA_BYTE_ARRAY", "path": "DELTA_BYTE_ARRAY", "files.list.element": "DELTA_BYTE_ARRAY"}
 
 
-def write_manifest(cases: Iterable[Case], file: Path, *, overwrite: bool = False) -> int:
+def write_manifest(cases: Iterable[Case], file: Path, *, overwrite: bool = False, scanned: Sequence[Path] = ()) -> int:
     """Write the manifest of cases, as :func:`monai_sr.casework.gather_cases` finds them; what is skipped is left out.
+
+    Args:
+        cases: in their order.
+        file: Parquet file.
+        overwrite: whether a file that exists is replaced.
+        scanned: the folders in which the cases were found.
 
     Returns:
         How many there are.
@@ -44,7 +53,7 @@ def write_manifest(cases: Iterable[Case], file: Path, *, overwrite: bool = False
     rows = [_row(case) for case in cases if case.skip is None]
     with atomic_path(file, overwrite=overwrite) as temporary:
         pq.write_table(
-            pa.Table.from_pylist(rows, _SCHEMA),
+            pa.Table.from_pylist(rows, _SCHEMA.with_metadata({_SCANNED: _absolute(scanned)})),
             temporary,
             row_group_size=_ROWS,
             compression="zstd",
@@ -82,6 +91,26 @@ class Manifest:
     def __len__(self) -> int:
         return sum(self._sizes)
 
+    def is_of(self, scanned: Sequence[Path]) -> bool:
+        """Whether these folders were scanned for it; where it does not say, it may be."""
+        known = (self._parquet.schema_arrow.metadata or {}).get(_SCANNED.encode())
+        return not known or known.decode() == _absolute(scanned)
+
+    def refuse_doubles(self) -> None:
+        """Two series of one name would share a folder, and the second would never be made.
+
+        Raises:
+            InputError: with such a name.
+        """
+        names = [_hashes(self._parquet.read_row_group(group, columns=["series"])) for group in range(len(self._sizes))]
+        _, first, counts = np.unique(np.concatenate(names), return_index=True, return_counts=True)
+        doubles = np.flatnonzero(counts > 1)
+        if len(doubles):
+            raise InputError(
+                f"{self.file.name}: {counts[doubles[0]]} rows have the series name of row {first[doubles[0]]}, and "
+                "results go by that name; rename them, or make the manifest with --scan"
+            )
+
     def case(self, row: int) -> Case:
         """The case of a row, ready to be read.
 
@@ -97,7 +126,10 @@ class Manifest:
             rows = self._parquet.read_row_group(group, columns=_SCHEMA.names).to_pylist()
             self._held = (group, rows)
         entry = rows[row]
-        if safe_name(entry["series"]) != entry["series"]:  # a manifest may come from elsewhere
+        empty = sorted(name for name in _SCHEMA.names if entry[name] is None and name not in ("problem", "bytes"))
+        if empty:  # a manifest may come from elsewhere
+            raise InputError(f"{self.file.name}: a row has no {empty[0]}; make the manifest with --scan")
+        if safe_name(entry["series"]) != entry["series"]:
             raise InputError(f"{self.file.name}: a series name is up to 64 characters out of A-Z a-z 0-9 . _ -")
         return Case(
             entry["series"],
@@ -107,6 +139,15 @@ class Manifest:
             problem=entry["problem"],
             notes=tuple(entry["notes"]),
         )
+
+
+def _absolute(folders: Sequence[Path]) -> str:
+    return "\n".join(str(folder.absolute()) for folder in folders)
+
+
+def _hashes(table: pa.Table) -> npt.NDArray[np.int64]:
+    """Eight bytes for each name: a hundred million names would not fit into memory, and their hashes do."""
+    return np.array([hash(name) for name in table.column("series").to_pylist()], dtype=np.int64)
 
 
 def _row(case: Case) -> dict[str, Any]:

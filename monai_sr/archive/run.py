@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from monai_sr.archive.job import Job, JobRefused, Shard
+from monai_sr.archive.lock import only_run
 from monai_sr.archive.manifest import Manifest
 from monai_sr.archive.status import StatusRow, StatusWriter, read_status
 from monai_sr.archive.tries import Tries
@@ -45,14 +46,16 @@ def run_job(
         JobRefused: if the job, or Ray, cannot be started as asked.
         EnvironmentProblemError: if the machine is at fault.
     """
-    total = len(Manifest(job.manifest))
+    manifest, shard = Manifest(job.manifest), shard or Shard()
+    total = len(manifest)
     if not total:
         raise JobRefused(f"{job.manifest.name} holds no series")
+    manifest.refuse_doubles()
     job.begin(total)
-    rows = (shard or Shard()).rows(total)
+    rows = shard.rows(total)
     writer, streak = StatusWriter(job.status), 0
     try:
-        with _watch(on_silence) as heard:
+        with only_run(job.own_folder(job.out) / "running", shard), _watch(on_silence) as heard:
             for row in _rows_here(job, rows) if workers == 0 else _rows_on_ray(job, rows, workers, address):
                 heard()
                 writer.add(row)

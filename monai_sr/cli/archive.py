@@ -34,7 +34,10 @@ def scan(
     """List the series of an archive in a manifest: headers are read, voxels are not."""
     _need_extra()
     silence_libraries()
-    count = _scan(inputs, manifest, manifest.parent, overwrite=overwrite)
+    try:
+        count = _scan(inputs, manifest, manifest.parent, overwrite=overwrite)
+    except OSError as error:
+        raise EnvironmentProblemError(_in_words(error, manifest)) from None
     typer.echo(f"wrote    {manifest}: {count} series")
 
 
@@ -93,13 +96,18 @@ def run(
             if folder is None:
                 raise typer.BadParameter("give --manifest FILE or --scan DIR", param_hint="--manifest")
             _scan([folder], file, out)
+        elif folder is not None and not Manifest(file).is_of([folder]):
+            raise typer.BadParameter(
+                f"{out} holds a job over another folder than {folder}; choose another output folder, or leave out "
+                "--scan to go on with that job",
+                param_hint="--scan",
+            )
         job = Job(out.absolute(), file.absolute(), upscaling)
         if again:
             try_again(job)
-        console = ArchiveConsole(len(part.rows(len(Manifest(file)))), as_json=as_json)
         if workers is None and shard is not None and address is None:
             workers = 0
-        try:
+        with ArchiveConsole(len(part.rows(len(Manifest(file)))), as_json=as_json) as console:
             run_job(
                 job,
                 shard=part,
@@ -108,10 +116,12 @@ def run(
                 on_row=console.row,
                 on_silence=console.silence,
             )
-        finally:
-            console.close()
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
+    except OSError as error:  # what a series meets is a row of its own; this is the job's
+        if error.errno is None or isinstance(error, ConnectionError):  # not of a disk
+            raise
+        raise EnvironmentProblemError(_in_words(error, out)) from None
     raise typer.Exit(ExitCode.DONE if console.all_done else ExitCode.CASES)
 
 
@@ -136,9 +146,17 @@ def _scan(inputs: list[Path], file: Path, out: Path, *, overwrite: bool = False)
     from monai_sr.casework import gather_cases
 
     try:
-        return write_manifest(gather_cases(inputs, out), file, overwrite=overwrite)
+        cases = gather_cases(inputs, out)
+        if len(cases) <= len(inputs) and all(case.kind == "refused" and case.path in inputs for case in cases):
+            raise InputError(f"{cases[0].problem}; there is nothing to work on")
+        return write_manifest(cases, file, overwrite=overwrite, scanned=inputs)
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _in_words(error: OSError, place: Path) -> str:
+    reason = (error.strerror or type(error).__name__).lower()
+    return f"{place} cannot be written ({reason}); make room, or choose another place for the results"
 
 
 def _need_extra() -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from monai_sr.io import InputError
+
 if TYPE_CHECKING:
     from monai_sr.archive import StatusRow
 
@@ -60,6 +62,15 @@ class ArchiveConsole:
             "for processors or GPUs that are not free: 'ray status' shows it, and --workers asks for fewer"
         )
 
+    def __enter__(self) -> ArchiveConsole:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if kind is None or not issubclass(kind, InputError):  # else the job was refused, and there is nothing to sum up
+            self.close()
+
     def close(self) -> None:
         """Show the sum."""
         seconds = time.monotonic() - self._began
@@ -67,8 +78,6 @@ class ArchiveConsole:
             facts = {"event": "summary", **self._counts, "total": self._total, "seconds": round(seconds, 1)}
             print(json.dumps({**facts, "research_only": True}), flush=True)
             return
-        if self._bar is not None:
-            self._bar.close()
         left = self._total - sum(self._counts.values())
         print(f"{self._words()}, {left} left, in {_duration(seconds)}. Research only. Not for diagnosis.", flush=True)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,6 +123,19 @@ def test_workers_that_would_wait_forever_are_refused(job):
     assert "the cluster has 2 processors and 0 GPUs, which is enough for 0 workers" in ended.stderr
     with pytest.raises(JobRefused, match="Ray chooses the GPU"):
         run_job(Job(made.out, made.manifest, Upscaling("none", "cuda:1")), workers=1, on_row=print)
+
+
+@pytest.mark.timeout(60)
+def test_a_cluster_that_is_not_there_is_refused_at_once(job):
+    from monai_sr.archive.run import run_job
+
+    made = job(1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+        with pytest.raises(JobRefused, match=f"no Ray cluster answers at {address}"):
+            run_job(made, address=address, on_row=print)
 
 
 def digest(file: Path) -> str:

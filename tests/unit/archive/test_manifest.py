@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,24 @@ def test_a_manifest_is_not_replaced_unasked(tmp_path, series):
     write_manifest(cases, tmp_path / "m.parquet")
     with pytest.raises(InputError, match="exists"):
         write_manifest(cases, tmp_path / "m.parquet")
+
+
+def test_two_series_of_one_name_are_refused_before_one_is_lost(tmp_path, series, monkeypatch):
+    monkeypatch.setattr("monai_sr.archive.manifest._ROWS", 2)
+    cases = find_cases(series(5))
+    cases[4] = replace(cases[4], name=cases[1].name)
+    write_manifest(cases, tmp_path / "m.parquet")
+    with pytest.raises(InputError, match="2 rows have the series name of row 1"):
+        Manifest(tmp_path / "m.parquet").refuse_doubles()
+
+
+@pytest.mark.parametrize("column", ["series", "kind", "path", "files"])
+def test_a_row_with_a_hole_is_refused(tmp_path, series, column):
+    write_manifest(find_cases(series(1)), tmp_path / "m.parquet")
+    table = pq.read_table(tmp_path / "m.parquet")
+    pq.write_table(pa.Table.from_pylist([{**table.to_pylist()[0], column: None}], table.schema), tmp_path / "m.parquet")
+    with pytest.raises(InputError, match=f"a row has no {column}"):
+        Manifest(tmp_path / "m.parquet").case(0)
 
 
 def test_what_is_no_manifest_is_refused(tmp_path):

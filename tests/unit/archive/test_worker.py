@@ -96,6 +96,24 @@ def test_results_that_are_not_of_the_job_are_never_replaced(job, tmp_path):
     assert mine.read_bytes() == b"mine"
 
 
+def test_what_another_run_finished_meanwhile_is_kept(job, monkeypatch):
+    made = job(1)
+    work, other, resolve = begin(made, 1), Worker(made), Upscaling.resolve
+    rows = []
+
+    def overtaken(self, volume):
+        if not rows:
+            rows.append(None)
+            rows[0] = other(0)
+        return resolve(self, volume)
+
+    monkeypatch.setattr(Upscaling, "resolve", overtaken)
+    row = work(0)
+    assert (rows[0].status, rows[0].kept) == ("done", False)
+    assert (row.status, row.kept, row.sha256) == ("done", True, rows[0].sha256)
+    assert list(made.tries.iterdir()) == []
+
+
 def test_a_refusal_is_a_row_and_leaves_no_try(job, tmp_path):
     made = job(1)
     (tmp_path / "in" / "s000.nii").write_bytes(b"\x5c\x01" * 200)

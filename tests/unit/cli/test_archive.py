@@ -85,6 +85,44 @@ def test_wrong_command_lines_are_two(run, folder, tmp_path):
     other = run(*start, "--scan", folder, "--spacing", "0.9")
     assert other.code == 2
     assert "spacing was auto and is 0.9" in other.err
+    assert other.out == ""  # a job that did not begin has no sum
+    other = run(*start, "--scan", folder, "--model", "fast")
+    assert "(model was none and is fast); give" in other.err
+
+
+@needs_extra
+@pytest.mark.archive
+def test_an_empty_folder_starts_no_job(run, folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    ended = run("archive", "run", "--scan", tmp_path / "empty", "-o", tmp_path / "out", *NONE)
+    assert ended.code == 2
+    assert "empty holds no NIfTI file" in ended.err
+    assert not (tmp_path / "out").exists()  # nothing stands in the way of the right folder
+    assert run("archive", "scan", tmp_path / "empty", "--manifest", tmp_path / "m.parquet").code == 2
+    assert not (tmp_path / "m.parquet").exists()
+
+
+@needs_extra
+@pytest.mark.archive
+def test_another_folder_does_not_go_on_with_the_manifest_of_the_first(run, folder, tmp_path):
+    start = ("archive", "run", "-o", tmp_path / "out", *NONE)
+    assert run(*start, "--scan", folder).code == 3
+    other = run(*start, "--scan", tmp_path)
+    assert other.code == 2
+    assert f"holds a job over another folder than {tmp_path}" in other.err
+
+
+@needs_extra
+@pytest.mark.archive
+def test_a_place_that_cannot_be_written_is_the_environment(run, folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    for words in (
+        ("run", "--scan", folder, "-o", tmp_path / "file" / "out", *NONE),
+        ("scan", folder, "--manifest", tmp_path / "file" / "m.parquet"),
+    ):
+        ended = run("archive", *words)
+        assert ended.code == 4
+        assert "cannot be written (" in ended.err
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(run, folder, tmp_path, monkeypatch):
