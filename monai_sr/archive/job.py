@@ -152,6 +152,6 @@ def _write(record: Mapping[str, Any], file: Path, *, overwrite: bool = False) ->
 def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     keys = sorted(key for key in {*there, *wanted} if there.get(key) != wanted.get(key))
     if "model" in keys:  # another model has other digests, which say nothing more
-        keys.remove("models")
+        keys = [key for key in keys if key != "models"]
     said = "; ".join(f"{key} was {there.get(key)} and is {wanted.get(key)}" for key in keys)
     return f"the output folder holds a job with other choices ({said}); give the same, or another folder"

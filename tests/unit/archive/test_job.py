@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
 
 from monai_sr.archive import Job, JobRefused, Shard
+from monai_sr.archive.job import _differences
 from monai_sr.casework import Upscaling
 
 pytestmark = pytest.mark.archive
@@ -45,3 +46,10 @@ def test_large_jobs_spread_their_folders_and_keep_the_layout_they_began_with(tmp
     large = Job(tmp_path / "large", tmp_path / "m.parquet", Upscaling("none"))
     large.begin(10_001)
     assert large.folder("a") == tmp_path / "large" / "ca" / "a"  # printf a | sha256sum
+
+
+def test_another_name_of_the_same_weights_is_another_choice() -> None:
+    """Here the digests of the weights do not differ."""
+    said = _differences({"model": "default", "models": ["a"]}, {"model": "fast", "models": ["a"]})
+    assert "model was default and is fast" in said
+    assert "models" not in said
