@@ -25,6 +25,7 @@ __all__ = ["label_of", "one_part", "parts_of", "stack_of", "volume_of"]
 THIN_SLICE = 2 / 3
 THICKNESS_TOLERANCE = 0.01
 MOST_SHOWN = 4
+WHOLES = {"PatientID": "patients", "StudyInstanceUID": "studies", "FrameOfReferenceUID": "frames of reference"}
 
 
 def label_of(instances: Sequence[Instance], name: str) -> str:
@@ -47,7 +48,27 @@ def parts_of(instances: Sequence[Instance], name: str) -> list[Part]:
     modalities = sorted({modality_of(instance) for instance in instances})
     if len(modalities) > 1:
         raise InputError(f"{label} mixes CT and MR images; give the images of one scanner")
+    _check_one(instances, "PatientID", label)
+    _check_one(instances, "StudyInstanceUID", label)
     return separate(frames)
+
+
+def _check_one(instances: Sequence[Instance], keyword: str, label: str) -> None:
+    """Refuse images that say they belong to different wholes; those that say nothing are taken with the others.
+
+    Careless anonymisation gives several patients one SeriesInstanceUID, and positions in different frames of reference
+    say nothing about each other.
+    """
+    told: dict[tuple[str, ...], Instance] = {}
+    for instance in instances:
+        if value := strings(instance.header, keyword):
+            told.setdefault(value, instance)
+    if len(told) > 1:
+        one, other = list(told.values())[:2]
+        raise InputError(
+            f"{label} mixes images of {len(told)} {WHOLES[keyword]} ({one.label} and {other.label} differ in "
+            f"{keyword}); give the images of one scan"
+        )
 
 
 def one_part(parts: Sequence[Part], label: str, name: str, volume: int | None) -> Part:
@@ -81,6 +102,7 @@ def stack_of(part: Part, label: str, rules: SeriesRules | None) -> Stack:
         InputError: if it is no regular stack, and the rules do not allow what it is.
     """
     stack = stack_frames(part.frames, label, rules)
+    _check_one([frame.instance for frame in stack.frames], "FrameOfReferenceUID", label)
     check_decodable(stack.frames[0].instance.header, stack.frames[0].label)
     return stack
 

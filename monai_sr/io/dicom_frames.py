@@ -24,6 +24,15 @@ LARGEST_SIDE = 8192
 MOST_FRAMES = 100_000
 SMALLEST_MM, LARGEST_MM = 1e-3, 100.0
 LARGEST_SLOPE = 1e9
+# What a spectral CT maps instead of HU (PS3.3 C.7.6.16.2.9); "US", unspecified, is written by scanners that mean HU.
+NOT_HU = {
+    "OD": "optical density",
+    "MGML": "material density",
+    "PCT": "percent",
+    "Z_EFF": "effective atomic number",
+    "ED": "electron density",
+    "EDW": "electron density",
+}
 # Cosines rounded to three decimals are off by up to 1.7e-3 in length or product; more is not rounding.
 ORTHONORMAL_TOLERANCE = 2e-3
 
@@ -194,6 +203,11 @@ def _frame(
     if modality_of(instance) == "CT" and (slope is None or intercept is None):
         raise InputError(
             f"{label} is a CT without RescaleSlope and RescaleIntercept, so its values are not known in HU"
+        )
+    unit = "".join(strings(values, "RescaleType")[:1]).upper()
+    if modality_of(instance) == "CT" and unit in NOT_HU:
+        raise InputError(
+            f"{label} is a CT map of {NOT_HU[unit]} (RescaleType {unit}), not of HU; give the images in HU of this scan"
         )
     return Frame(
         instance=instance,

@@ -137,10 +137,12 @@ def find_series(source: Path | Iterable[Path]) -> list[SeriesRef]:
     found = []
     for uid, files in groups.items():
         parts, notes = _copies_apart({path: seen.instance for path, seen in files.items()})
+        whole = len({seen.instance for seen in files.values()})
         for paths in parts:
             beside = _notes_on_broken({path.parent for path in paths}, broken)
             facts = series_facts([files[path] for path in paths])
-            found.append(SeriesRef(short_hash(uid), paths, notes=(*notes, *beside), facts=facts))
+            problem = _problem_of_part([files[path].instance for path in paths], whole) if len(parts) > 1 else None
+            found.append(SeriesRef(short_hash(uid), paths, problem, notes=(*notes, *beside), facts=facts))
     found += [_broken_series(files) for files in broken.values()]
     return sorted(found, key=lambda series: series.files[0])
 
@@ -213,6 +215,17 @@ def _copies_apart(files: dict[Path, str]) -> tuple[list[tuple[Path, ...]], tuple
         return [tuple(files)], ()
     note = f"images of this series lie in {len(folders)} folders, some more than once; each folder was taken by itself"
     return [tuple(paths) for paths in folders.values()], (note,)
+
+
+def _problem_of_part(instances: Sequence[str], whole: int) -> str | None:
+    """Why a folder that shares images of a series with others is refused: it would be upscaled as if it were whole."""
+    held = len(set(instances))
+    if held == whole:
+        return None
+    return (
+        f"the folder holds {held} of the {whole} images of a series of which other folders hold some again; "
+        "leave one copy of each image"
+    )
 
 
 def _notes_on_broken(folders: set[Path], broken: dict[Path, list[tuple[Path, str]]]) -> tuple[str, ...]:

@@ -135,8 +135,11 @@ def _slice(common: Dataset, volume: Volume, source: DicomSource, k: int) -> Data
     if strings(source.headers[0], "SliceLocation"):
         normal = LPS_TO_RAS[:3, :3] @ slice_normal(volume.geometry)
         dataset.SliceLocation = decimal(float(position @ normal))
-    dataset.SourceImageSequence = [_reference(source, index) for index in _neighbours(volume, source, k)]
-    dataset.ReferencedSeriesSequence = [_whereabouts(source, dataset.SourceImageSequence)]
+    references = [_reference(source, index) for index in _neighbours(volume, source, k)]
+    references = [reference for reference in references if reference.ReferencedSOPInstanceUID]
+    if references:  # an image without a SOPInstanceUID cannot be named
+        dataset.SourceImageSequence = references
+        dataset.ReferencedSeriesSequence = [_whereabouts(source, references)]
     return dataset
 
 

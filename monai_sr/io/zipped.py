@@ -1,7 +1,8 @@
 """A zip archive as a study: unpacked into a private folder that goes away with whoever reads from it.
 
-Nothing in the archive decides where a file comes to lie: members get folders and names of ours. Sizes are counted while
-unpacking, since those in the archive may be made up.
+Nothing in the archive decides where a file comes to lie: members get folders and names of ours, which are those of the
+archive where those are plain, since a DICOMDIR in it lists them. Sizes are counted while unpacking, since those in the
+archive may be made up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from monai_sr.io.files import safe_name, shown
+from monai_sr.io.files import NAME_LIMIT, safe_name, shown
 from monai_sr.io.volume import InputError
 
 __all__ = ["Unpacked"]
@@ -23,6 +24,8 @@ MOST_MEMBERS = 200_000
 # Deflate cannot do better than 1032; images reach 5 to 20, and an empty phantom a few hundred.
 LARGEST_RATIO = 500
 RATIO_COUNTS_FROM = 64 * 2**20
+# A DICOMDIR names no deeper folder (PS3.10 8.2).
+DEEPEST = 8
 _CHUNK = 2**20
 _ENCRYPTED = 0x1
 _SPARE_SPACE = 256 * 2**20
@@ -74,18 +77,28 @@ class Unpacked:
         folders: dict[PurePosixPath, Path] = {}
         written = 0
         for number, member in enumerate(members):
-            name = PurePosixPath(member.filename.replace("\\", "/"))
-            if name.parent not in folders:
-                folders[name.parent] = self.folder / f"{len(folders):04d}"
-                folders[name.parent].mkdir(mode=0o700)
-            target = folders[name.parent] / _name(name.name)
-            if target.exists():  # two members of one name, or of names that differ in what was left out
+            name = PurePosixPath(member.filename.replace("\\", "/").lstrip("/"))
+            target = self._made(name.parent, folders) / _name(name.name)
+            while target.exists():  # two members of one name, or of names that differ in what was left out
                 target = target.with_name(f"{number}_{target.name}")
             with archive.open(member) as source, target.open("xb") as sink:
                 while block := source.read(_CHUNK):
                     written += len(block)
                     _check_size(path, written, path.stat().st_size)
                     sink.write(block)
+
+    def _made(self, name: PurePosixPath, folders: dict[PurePosixPath, Path]) -> Path:
+        """The folder for a folder of the archive: of its own, and in that of its parent unless too deep."""
+        if not name.parts:
+            return self.folder
+        if name not in folders:
+            home = self.folder if len(name.parts) > DEEPEST else self._made(name.parent, folders)
+            place = home / _name(name.name)
+            while place.exists():  # of names that differ in what was left out, or a file of that name
+                place = place.with_name(f"{len(folders)}_{place.name}")
+            place.mkdir(mode=0o700)
+            folders[name] = place
+        return folders[name]
 
 
 def _is_plain_file(member: zipfile.ZipInfo) -> bool:
@@ -98,6 +111,8 @@ def _is_plain_file(member: zipfile.ZipInfo) -> bool:
 
 def _name(name: str) -> str:
     """A plain file name with the same suffix, by which files are told apart."""
+    if name.strip("_") == safe_name(name) and len(name) <= NAME_LIMIT:
+        return name
     stem, dot, suffix = name.partition(".")
     return safe_name(stem) + (f".{safe_name(suffix)}" if dot and suffix else "")
 

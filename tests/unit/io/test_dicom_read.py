@@ -222,6 +222,27 @@ class TestAccepted:
             assert volume.array.shape == SHAPE
             assert any("2 folders" in note for note in volume.notes)
 
+    def test_a_folder_with_some_images_of_a_series_that_lies_in_others_too(self, files: list[Path]) -> None:
+        part = files[0].parent.parent / "some"
+        part.mkdir()
+        for file in files[:4]:
+            shutil.copy(file, part)
+        whole, some = sorted(find_series(files[0].parent.parent), key=lambda series: -len(series.files))
+        assert whole.read().array.shape == SHAPE
+        with pytest.raises(InputError, match="holds 4 of the 6 images of a series"):
+            some.read()
+
+    @pytest.mark.parametrize("told", ["HU", "US", "HU_MOD"])
+    def test_units_of_ct_that_mean_hu(self, datasets: list[Dataset], told: str) -> None:
+        for dataset in datasets:
+            dataset.RescaleType = told
+        assert read_series(datasets).array.shape == SHAPE
+
+    def test_no_patient_is_no_other_patient(self, datasets: list[Dataset]) -> None:
+        datasets[0].PatientID = None
+        del datasets[1].FrameOfReferenceUID
+        assert read_series(datasets).array.shape == SHAPE
+
 
 class TestValues:
     def test_rescale_per_slice(self, datasets: list[Dataset]) -> None:
@@ -497,6 +518,12 @@ def missing_frame(multi: Dataset) -> None:
     top.ImagePositionPatient[2] += 10
 
 
+def of_electron_density(multi: Dataset) -> None:
+    for group in (multi.SharedFunctionalGroupsSequence[0], *multi.PerFrameFunctionalGroupsSequence):
+        for item in group.get("PixelValueTransformationSequence", []):
+            item.RescaleType = "ED"
+
+
 def volumes_of_frames(multi: Dataset) -> None:
     groups = multi.PerFrameFunctionalGroupsSequence
     for one, two in ((0, 3), (1, 4), (2, 5)):
@@ -525,6 +552,9 @@ REFUSALS: dict[str, tuple[Callable[[list[Dataset]], list[Dataset]], str]] = {
     "gantry tilt told only": (put("GantryDetectorTilt", 15), "contradicts itself: GantryDetectorTilt is 15 degrees"),
     "shifted sideways": (zigzag, "shifted sideways"),
     "single slice": (lambda d: d[:1], "has 1 slice; a volume needs at least 3"),
+    "two patients": (put("PatientID", "another", slice(3, 6)), "mixes images of 2 patients .*differ in PatientID"),
+    "two studies": (put("StudyInstanceUID", "1.2.3", slice(3, 6)), "mixes images of 2 studies"),
+    "two frames of reference": (put("FrameOfReferenceUID", "1.2.3", slice(3, 6)), "mixes images of 2 frames of ref"),
     "two slices": (lambda d: d[:2], "has 2 slices; a volume needs at least 3"),
     "mixed rows": (put("Rows", 7, slice(1, 2)), "mixes image sizes.*33 x 34.*7 x 34"),
     "mixed pixel spacing": (put("PixelSpacing", [0.9, 0.81], slice(1, 2)), "mixes pixel spacings"),
@@ -546,6 +576,8 @@ REFUSALS: dict[str, tuple[Callable[[list[Dataset]], list[Dataset]], str]] = {
     "no rows": (drop("Rows"), "no Rows"),
     "no pixels": (drop("PixelData"), "no pixel data"),
     "CT without rescale": (drop("RescaleSlope"), "without RescaleSlope and RescaleIntercept"),
+    "CT map of another quantity": (put("RescaleType", "Z_EFF"), r"effective atomic number \(RescaleType Z_EFF\)"),
+    "enhanced CT map": (enhanced_and(of_electron_density), "electron density"),
     "lookup table": (put("ModalityLUTSequence", [Dataset()]), "Modality LUT"),
     "float pixels": (float_pixels, "float pixel data"),
     "truncated pixels": (shortened, r"truncated pixel data, 2182 of 2244 bytes"),

@@ -252,6 +252,15 @@ class TestHeader:
         assert series.SeriesInstanceUID == before[0].SeriesInstanceUID
         assert [item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence] == sources
 
+    def test_source_images_without_a_name_are_not_named(self, tmp_path: Path) -> None:
+        datasets = source_datasets(tmp_path)
+        for dataset in datasets:
+            del dataset.SOPInstanceUID
+        files = write_series(upscaled(read_series(datasets)), tmp_path / "out", derivation=DERIVATION)
+        written = pydicom.dcmread(files[0])
+        assert "SourceImageSequence" not in written
+        assert "ReferencedSeriesSequence" not in written
+
     def test_edge_slices_name_the_edge_of_the_source(self, pair: tuple[list[Dataset], list[Dataset]]) -> None:
         before, after = pair
         for written, source in ((after[0], before[0]), (after[-1], before[-1])):

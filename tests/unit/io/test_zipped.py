@@ -5,14 +5,18 @@ from __future__ import annotations
 import gc
 import stat
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from monai_sr.io import find_cases, read_volume
 from monai_sr.io import zipped as zipped_module
+from monai_sr.io.dicom_directory import DIRECTORY_CLASS
 from monai_sr.io.dicom_read import read_series
 from monai_sr.io.volume import InputError
 from monai_sr.io.zipped import Unpacked
@@ -69,6 +73,7 @@ def test_no_member_decides_where_it_lands(tmp_path: Path, temporary: Path) -> No
         "a/same",
         "b/same",
     ]
+    names += ["_" * 300 + "x" + "_" * 300, "8_same", "a/same/file", "A B/1", "A_B/1", "A?B/1"]
     names += ["weird\n\x1b[31m name.dcm", "x" * 300, "CON.dcm", "a" + "/a" * 200 + "/deep.dcm"]
     unpacked = Unpacked(pack(tmp_path / "evil.zip", {name: name.encode() for name in names}))
     written = [path for path in temporary.rglob("*") if path.is_file()]
@@ -78,6 +83,36 @@ def test_no_member_decides_where_it_lands(tmp_path: Path, temporary: Path) -> No
     everything = {path for path in tmp_path.rglob("*") if path.is_file()}
     assert everything == {tmp_path / "evil.zip", *written}
     assert all(name.isprintable() and len(name) < 140 for path in written for name in path.parts)
+
+
+def test_a_name_that_is_there_twice(tmp_path: Path, temporary: Path) -> None:
+    path = tmp_path / "twice.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("2_a", "a", "a"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # zipfile's own, of the duplicate
+                archive.writestr(name, name)
+    unpacked = Unpacked(path)  # held: the folder goes away with it
+    assert len([file for file in unpacked.folder.rglob("*") if file.is_file()]) == 3
+
+
+def test_what_its_dicomdir_lists_and_is_not_there(ct_files: list[Path], tmp_path: Path, temporary: Path) -> None:
+    files = {f"_EXPORT/IM_{number}_": file.read_bytes() for number, file in enumerate(ct_files)}
+    directory = Dataset()
+    directory.DirectoryRecordSequence = []
+    for name in files:
+        record = Dataset()
+        record.ReferencedFileID = name.split("/")
+        directory.DirectoryRecordSequence.append(record)
+    directory.file_meta = FileMetaDataset()
+    directory.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    directory.file_meta.MediaStorageSOPClassUID = directory.file_meta.MediaStorageSOPInstanceUID = DIRECTORY_CLASS
+    directory.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
+    listed = {"DICOMDIR": (tmp_path / "DICOMDIR").read_bytes()}
+    (whole,) = find_cases(pack(tmp_path / "whole.zip", {**listed, **files}))
+    assert whole.read().notes == ()
+    (part,) = find_cases(pack(tmp_path / "part.zip", {**listed, **dict(list(files.items())[:-2])}))
+    assert "the DICOMDIR lists 2 file(s) that are not there" in part.read().notes[0]
 
 
 def test_links_devices_and_hidden_members_are_left_out(tmp_path: Path, temporary: Path) -> None:
