@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,7 +34,9 @@ _PATIENCE_S = 10.0  # for the first sign of a cluster
 _WORKER_BYTES = 4 * 2**30  # host memory for a CT series
 
 
-def rows_on_ray(job: Job, rows: range, *, workers: int | None, address: str | None) -> Iterator[StatusRow]:
+def rows_on_ray(
+    job: Job, rows: range, *, run: str, workers: int | None, address: str | None
+) -> Generator[StatusRow, None, None]:
     """Work on rows of the manifest; each result as it comes.
 
     A process that dies is started again by Ray, and its series are given to it again: a series that is finished is
@@ -58,7 +60,7 @@ def rows_on_ray(job: Job, rows: range, *, workers: int | None, address: str | No
             compute=pool,
             num_cpus=None if on_gpu else 1,
             num_gpus=1 if on_gpu else None,
-            fn_constructor_args=(job, rows, at_once, threads),
+            fn_constructor_args=(job, rows, run, at_once, threads),
         )
         for row in done.iter_rows():
             yield StatusRow(**row)
@@ -67,12 +69,12 @@ def rows_on_ray(job: Job, rows: range, *, workers: int | None, address: str | No
 class _Actor:
     """A process that holds the networks."""
 
-    def __init__(self, job: Job, rows: range, at_once: int, threads: int) -> None:
+    def __init__(self, job: Job, rows: range, run: str, at_once: int, threads: int) -> None:
         import torch
 
         silence_libraries()
         torch.set_num_threads(threads)
-        self._rows, self._worker = rows, Worker(job, at_once)
+        self._rows, self._worker = rows, Worker(job, at_once, run)
 
     def __call__(self, number: dict[str, Any]) -> dict[str, Any]:
         return self._worker(self._rows[int(number["id"])]).as_dict()

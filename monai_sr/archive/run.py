@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from monai_sr.archive.job import Job, JobRefused, Shard
 from monai_sr.archive.lock import only_run
 from monai_sr.archive.manifest import Manifest
 from monai_sr.archive.status import StatusRow, StatusWriter, read_status
-from monai_sr.archive.tries import Tries
+from monai_sr.archive.tries import Tries, take_back
 from monai_sr.archive.worker import Worker
 from monai_sr.casework import EnvironmentProblemError
 
@@ -54,22 +55,28 @@ def run_job(
     job.begin(total)
     rows = shard.rows(total)
     writer, streak = StatusWriter(job.status), 0
-    try:
-        with only_run(job.own_folder(job.out) / "running", shard), _watch(on_silence) as heard:
-            for row in _rows_here(job, rows) if workers == 0 else _rows_on_ray(job, rows, workers, address):
-                heard()
-                writer.add(row)
-                on_row(row)
-                streak = streak + 1 if row.status == "set_aside" else 0
-                if row.status == "stopped":
-                    raise EnvironmentProblemError(f"{row.series}: {row.reason}")
-                if streak == _STREAK:
-                    raise EnvironmentProblemError(
-                        f"{streak} series in a row failed, so the machine may be at fault; the last one, {row.series}, "
-                        f"was {row.reason}"
-                    )
-    finally:
-        writer.flush()
+    run, aside = secrets.token_hex(8), set[str]()
+    with only_run(job.own_folder(job.out) / "running", shard):
+        try:
+            ended = _rows_here(job, rows, run) if workers == 0 else _rows_on_ray(job, rows, run, workers, address)
+            with _watch(on_silence) as heard, closing(ended):
+                for row in ended:
+                    heard()
+                    writer.add(row)
+                    on_row(row)
+                    if row.status == "set_aside":
+                        aside.add(row.series)
+                    streak = streak + 1 if row.status == "set_aside" else 0
+                    if row.status == "stopped":
+                        raise EnvironmentProblemError(f"{row.series}: {row.reason}")
+                    if streak == _STREAK:
+                        raise EnvironmentProblemError(
+                            f"{streak} series in a row failed, so the machine may be at fault; the last one, "
+                            f"{row.series}, was {row.reason}"
+                        )
+        finally:
+            writer.flush()
+            take_back(job.tries, run, but=aside)
 
 
 def try_again(job: Job) -> int:
@@ -80,19 +87,21 @@ def try_again(job: Job) -> int:
     return len(aside)
 
 
-def _rows_here(job: Job, rows: range) -> Iterator[StatusRow]:
+def _rows_here(job: Job, rows: range, run: str) -> Generator[StatusRow, None, None]:
     """In threads of this process; a few at a time, since a million waiting futures are not small."""
     at_once = calls_at_once(job.upscaling.device)
-    worker = Worker(job, at_once)
+    worker = Worker(job, at_once, run)
     with ThreadPoolExecutor(at_once) as pool:
         for start in range(0, len(rows), 16 * at_once):
             yield from pool.map(worker, rows[start : start + 16 * at_once])
 
 
-def _rows_on_ray(job: Job, rows: range, workers: int | None, address: str | None) -> Iterator[StatusRow]:
+def _rows_on_ray(
+    job: Job, rows: range, run: str, workers: int | None, address: str | None
+) -> Generator[StatusRow, None, None]:
     from monai_sr.archive.cluster import rows_on_ray
 
-    return rows_on_ray(job, rows, workers=workers, address=address)
+    return rows_on_ray(job, rows, run=run, workers=workers, address=address)
 
 
 def calls_at_once(device: str) -> int:

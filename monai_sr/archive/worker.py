@@ -38,15 +38,16 @@ class Worker:
     Args:
         job: what to do.
         at_once: how many threads may call.
+        run: mark of the run, for its tries.
     """
 
-    def __init__(self, job: Job, at_once: int = 1) -> None:
+    def __init__(self, job: Job, at_once: int = 1, run: str = "") -> None:
         import monai_sr.inference
         import monai_sr.report  # noqa: F401  now: half a minute on a busy machine, and no series is to be blamed for it
 
         self._job, self._digest = job, job.digest()
         self._manifest = Manifest(job.manifest)
-        self._at_once = at_once
+        self._at_once, self._run = at_once, run
         self._slots = threading.Semaphore(at_once)
         self._waiting, self._rows, self._network = threading.Lock(), threading.Lock(), threading.Lock()
         self._name = f"{socket.gethostname()}:{os.getpid()}"
@@ -71,7 +72,7 @@ class Worker:
         folder = self._job.folder(case.name)
         if (digest := result_digest(folder, self._digest)) is not None:
             return StatusRow(case.name, "done", kept=True, sha256=digest)
-        tries = Tries(self._job.tries, case.name)
+        tries = Tries(self._job.tries, case.name, self._run)
         while tries.count < MOST_TRIES:
             with self._slot(alone=tries.count > 0):
                 staging = staging_folder(folder)

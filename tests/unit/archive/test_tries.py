@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="needs Ray Data and PyArrow: pip install 'monai_sr[archive]'")
 
-from monai_sr.archive.tries import Tries
+from monai_sr.archive.tries import Tries, take_back
 
 pytestmark = pytest.mark.archive
 
@@ -34,3 +34,25 @@ def test_a_new_try_clears_what_a_killed_one_left(tmp_path):
     assert not left.exists()
     assert not old.exists()
     assert other.exists()  # of another process, which may be alive
+
+
+def test_what_a_stopped_run_had_in_work_is_taken_back(tmp_path):
+    folder = tmp_path / "tries"
+    for name in ("a", "b", "c", "d"):
+        Tries(folder, name, "1").begin(tmp_path / f".{name}1")
+    Tries(folder, "b", "2").begin(tmp_path / ".b2")
+    Tries(folder, "c", "2").begin(tmp_path / ".c2")
+    failed = Tries(folder, "d", "2")
+    failed.begin(tmp_path / ".d2")
+    failed.failed("internal error")
+    (tmp_path / ".b2").mkdir()
+    (folder / "e").touch()  # its writer died
+
+    take_back(folder, "2", but={"c"})
+
+    counts = {name: Tries(folder, name).count for name in "abcde"}
+    assert counts == {"a": 1, "b": 1, "c": 2, "d": 2, "e": 0}
+    assert not (tmp_path / ".b2").exists()
+    take_back(folder, "1", but=())
+    assert not (folder / "a").exists()
+    take_back(tmp_path / "none", "1", but=())
