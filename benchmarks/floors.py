@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from monai_sr import super_resolve
 from monai_sr.catalogue import find_model
 from monai_sr.inference import load_model, select_device
-from monai_sr.inference.precision import network_dtype
+from monai_sr.inference.precision import computing_in, network_dtype
 
 AROUND = ("interpolate", "consistency")  # stages that compute beside the network
 
@@ -82,6 +83,18 @@ def cost_of(network: torch.nn.Module, x: torch.Tensor, dtype: torch.dtype) -> Co
     return Cost(counter.get_total_flops() / voxels, moved / voxels)
 
 
+def _compiled_seconds(
+    network: torch.nn.Module, run: Callable[[Any], Any], device: torch.device, repeat: int
+) -> float | None:
+    """Of the compiled network; None where it cannot be compiled, which is said."""
+    try:
+        faster = torch.compile(network)
+        return seconds(lambda: run(faster), device, repeat)
+    except Exception as error:  # compilers are missing in many ways; the other numbers are worth having
+        print(f"not compiled: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
+        return None
+
+
 def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -104,17 +117,14 @@ def main() -> None:
     x = x.contiguous(memory_format=torch.channels_last_3d)
 
     def run(net: Any = network) -> torch.Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with computing_in(dtype, device):
             return torch.as_tensor(net(x))
 
     with torch.inference_mode():
         cost = cost_of(network, x, dtype)
         rate, copied = matrix_rate(device, dtype, options.repeat), bandwidth(device, options.repeat)
         alone = seconds(run, device, options.repeat)
-        compiled = None
-        if options.compile:
-            faster = torch.compile(network)
-            compiled = seconds(lambda: run(faster), device, options.repeat)
+        compiled = _compiled_seconds(network, run, device, options.repeat) if options.compile else None
     voxels = options.edge**3
     floors = {"operations": cost.operations / rate, "bytes": cost.bytes / copied}
     floor = max(floors.values())
@@ -133,9 +143,14 @@ def main() -> None:
             f"| compiled, {options.edge}^3 | {voxels / compiled / 1e6:.2f} | {compiled / voxels / floor:.1f} |"
         )
     scan = phantom(case)
+    if device.type == "cuda":  # of the network alone: what follows chooses its tiles by what is free
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
     best: dict[str, Any] = {}
     for counted in range(options.repeat + 1):
-        report = super_resolve(scan, spacing=case.target, model=model, device=options.device).report
+        report = super_resolve(
+            scan, spacing=case.target, model=model, device=options.device, precision=options.precision, engine="torch"
+        ).report
         if counted and (not best or sum(report["seconds"].values()) < sum(best["seconds"].values())):
             best = report
     total = math.prod(best["target"]["shape"])

@@ -27,6 +27,7 @@ from monai.bundle import ConfigWorkflow
 from monai_sr.cli.train import config_files
 
 WARM_UP = 3  # steps that do not count: memory is taken, kernels are chosen, workers start
+AHEAD = 2  # batches that each worker makes before they are asked for: the first steps do not wait for theirs
 LOADED = 30, 100  # batches of the loader alone: matrices of usual factors are kept after the first time, then counted
 
 
@@ -51,7 +52,9 @@ def workflow_of(options: argparse.Namespace, folder: Path, **values: Any) -> Con
 
 def measured(options: argparse.Namespace, workers: int) -> dict[str, float]:
     """Seconds of a step and of its wait, and the loader alone."""
-    values: dict[str, Any] = {"num_workers": workers, "train::handlers": [], "steps_per_epoch": options.steps}
+    skipped = WARM_UP + AHEAD * workers
+    steps = skipped + options.steps - WARM_UP
+    values: dict[str, Any] = {"num_workers": workers, "train::handlers": [], "steps_per_epoch": steps}
     if options.batch:
         values["batch_size"] = options.batch
     if options.data:
@@ -75,11 +78,11 @@ def measured(options: argparse.Namespace, workers: int) -> dict[str, float]:
         trainer = parser.get_parsed_content("train::trainer")
         profiler = BasicTimeProfiler()
         profiler.attach(trainer)
-        trainer.add_event_handler(Events.ITERATION_COMPLETED(once=options.steps), lambda engine: engine.terminate())
+        trainer.add_event_handler(Events.ITERATION_COMPLETED(once=steps), lambda engine: engine.terminate())
         if trainer.state.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         trainer.run()
-        counted = slice(WARM_UP, options.steps)
+        counted = slice(skipped, steps)
         step, wait = profiler.processing_times[counted], profiler.dataflow_times[counted]
         return {
             "batch": batch,

@@ -16,13 +16,16 @@ __all__ = ["MemoryNeed", "memory_budget", "memory_need"]
 _FLOAT = 4
 _CPU_TILE_BYTES = 2_900_000_000
 """More for a tile saves little time, and a laptop has other things to do with its memory."""
+_GPU_TILE_BYTES = 8_000_000_000
+"""A GPU is busy with less, and tensors of 2^31 values and more leave cuDNN's fast kernels."""
 _BESIDE = 100_000_000  # slabs of the work around the network
 
 
 def memory_budget(device: torch.device) -> int:
-    """Bytes that tiles may take: half of what is free on the device now, on a CPU at most 2.9 GB."""
+    """Bytes that tiles may take: half of what is free on the device now, at most 2.9 GB on a CPU and 8 GB on a GPU."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * 0.5)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, and free to it
+        return min(int((torch.cuda.mem_get_info(device)[0] + kept) * 0.5), _GPU_TILE_BYTES)
     return min(int(free_memory() * 0.5), _CPU_TILE_BYTES)
 
 

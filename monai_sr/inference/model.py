@@ -15,7 +15,7 @@ from torch import nn
 from monai_sr import networks
 from monai_sr.catalogue import ModelError, ModelRecord, find_model, perceptual_partner, sha256
 from monai_sr.degradation import SliceProfile, conditions_of, with_conditions
-from monai_sr.inference.precision import Precision, network_dtype
+from monai_sr.inference.precision import Precision, computing_in, network_dtype
 from monai_sr.intensity import IntensityRange
 
 __all__ = [
@@ -265,7 +265,7 @@ class AddedDetail(nn.Module):
         """``(B, 2, X, Y, Z)`` or ``(B, 2, X, Y)`` in HU or the scanner's units to one channel."""
         images = (x - self.scale.low).div_(self.scale.width).clamp_(*self._LIMITS)
         dtype = network_dtype(self.precision, x.device)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with computing_in(dtype, x.device):
             if getattr(self.generator, "conditions_apart", False):  # seven channels would be a third of the memory
                 seen = self.generator(images, conditions_of(images, **self.conditions))
             else:

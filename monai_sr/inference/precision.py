@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 
-__all__ = ["Precision", "native_bfloat16", "network_dtype"]
+__all__ = ["Precision", "computing_in", "native_bfloat16", "network_dtype"]
 
 Precision = Literal["auto", "float32"]
 
@@ -26,3 +28,19 @@ def native_bfloat16(device: torch.device) -> bool:
 def network_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """Of the network's layers; what it adds to, and all that happens outside it, stays float32."""
     return torch.bfloat16 if precision == "auto" and native_bfloat16(device) else torch.float32
+
+
+@contextmanager
+def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+    """The layers inside compute in bfloat16, or in float32 to the last bit.
+
+    CUDA convolves float32 in TF32 unless told otherwise, whose mantissa is hardly longer than that of bfloat16.
+    """
+    cudnn = torch.backends.cudnn
+    allowed = cudnn.allow_tf32
+    try:
+        cudnn.allow_tf32 = allowed and dtype != torch.float32
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+            yield
+    finally:
+        cudnn.allow_tf32 = allowed
