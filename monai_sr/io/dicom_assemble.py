@@ -171,6 +171,12 @@ def _remarks(stack: Stack) -> list[str]:
         remarks.append("MONOCHROME1: viewers show small values bright; the values themselves are kept as they are")
     if not strings(header, "FrameOfReferenceUID"):
         remarks.append("FrameOfReferenceUID is missing; the series stands in a frame of its own")
+    unnamed = sum(not strings(frame.instance.header, "SOPInstanceUID") for frame in stack.frames)
+    if unnamed:
+        remarks.append(
+            f"{unnamed} of {len(stack.frames)} images have no SOPInstanceUID; a derived series cannot name them as its "
+            "source"
+        )
     if stack.frames[0].rescaled and len({(f.slope, f.intercept) for f in stack.frames}) > 1:
         remarks.append("the rescale differs between slices and was applied slice by slice")
     philips = "".join(strings(header, "Manufacturer")).lower().startswith("philips")

@@ -256,7 +256,9 @@ class TestHeader:
         datasets = source_datasets(tmp_path)
         for dataset in datasets:
             del dataset.SOPInstanceUID
-        files = write_series(upscaled(read_series(datasets)), tmp_path / "out", derivation=DERIVATION)
+        volume = read_series(datasets)
+        assert f"{len(datasets)} of {len(datasets)} images have no SOPInstanceUID" in "; ".join(volume.notes)
+        files = write_series(upscaled(volume), tmp_path / "out", derivation=DERIVATION)
         written = pydicom.dcmread(files[0])
         assert "SourceImageSequence" not in written
         assert "ReferencedSeriesSequence" not in written
