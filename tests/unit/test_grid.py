@@ -136,6 +136,12 @@ def test_apply_along_changes_one_axis_only(axis: int) -> None:
     np.testing.assert_allclose(apply_along(matrix, x, axis).numpy(), expected, atol=1e-12)
 
 
+def test_weights_that_are_subnormal_in_float32_are_left_out() -> None:
+    """The tails of a Gaussian profile: processors multiply by them many times as slowly, for nothing."""
+    matrix = np.array([[1e-40, 0.5, 0.5, 1e-30]])
+    assert apply_along(matrix, torch.tensor([3e38, 1.0, 3.0, 3e38]), 0).item() == 2.0
+
+
 def test_apply_along_keeps_the_type_and_can_be_trained_through() -> None:
     x = torch.randn(2, 3, 10, requires_grad=True)
     y = apply_along(interpolation_matrix(AxisGrid(10, 20)), x, 2)
