@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+try:
+    from absl import logging as absl_logging  # of TensorBoard
+except ModuleNotFoundError:
+    pass
+else:
+    # It closes the stderr that it was imported under whenever logging is configured anew and stderr is another by then:
+    # pytest's own file, after which every test fails. The real one it leaves open.
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
