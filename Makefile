@@ -7,6 +7,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 OUT    ?= demo_output
+JOBS   ?= 2
 # of make train-release
 DATA    ?= ../shared/data/train
 RELEASE ?= runs/release
@@ -41,8 +42,8 @@ else
 	$(PY) -m monai_sr.demo --out "$(OUT)"
 endif
 
-test: $(DEV) lint  ## lint, types, layers and all tests
-	$(PY) -m pytest
+test: $(DEV) lint  ## lint, types, layers and all tests, in JOBS processes
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 test-slicer: $(DEV) $(SLICER)/.installed  ## results as 3D Slicer's own reader finds them (1 GB more; Linux, Python 3.11)
 	MONAI_SR_SLICER_PYTHON="$(abspath $(SLICER))/bin/python" $(PY) -m pytest -m slicer tests/outside
@@ -67,7 +68,8 @@ train-release: $(RUN)  ## train the shipped weights again, into RELEASE, from th
 	$$train --model fast -o $(RELEASE)/fast; \
 	$$train --model fast --config configs/run/release_gan.yaml --init $(RELEASE)/fast/model.pt -o $(RELEASE)/fast_gan; \
 	$$train --model best --steps 12000 -o $(RELEASE)/best; \
-	$$train --model best --config configs/run/release_mr.yaml --steps 5000 --init $(RELEASE)/best/model.pt -o $(RELEASE)/best_mr
+	$$train --model best --config configs/run/release_mr.yaml --steps 5000 --init $(RELEASE)/best/model.pt -o $(RELEASE)/best_mr; \
+	$$train --model best --config configs/run/release_mr.yaml --steps 11500 --init $(RELEASE)/best_mr/model.pt -o $(RELEASE)/best_mr_long
 
 docs: $(DEV)  ## the pages of docs/ as a site in build/docs
 	$(PIP) -e '.[docs]'

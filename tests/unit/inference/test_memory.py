@@ -100,7 +100,7 @@ def test_the_working_memory_of_the_network_is_as_stated(precision: str) -> None:
     done = subprocess.run([sys.executable, "-c", WORKING, precision], capture_output=True, text=True, check=True)
     taken, per_voxel = (int(word) for word in done.stdout.split()[-2:])
     stated = per_voxel * 112 * 112 * 96
-    assert 0.6 * stated < taken < 1.5 * stated  # small buffers are not given back, large ones are
+    assert 0.6 * stated < taken < 1.7 * stated  # small buffers are not given back; those of AMX are larger
     network = UNetGenerator(channels=(32, 32), blocks=(1, 1))
     assert per_voxel == working_bytes(network, torch.bfloat16 if precision == "auto" else torch.float32)
 
