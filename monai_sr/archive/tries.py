@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from monai_sr.casework.folder import is_staging
+
 __all__ = ["MOST_TRIES", "Tries", "take_back"]
 
 MOST_TRIES = 2
@@ -75,6 +77,8 @@ class Tries:
     @staticmethod
     def _clear(line: str) -> None:
         left = Path(_fields(line)[0])
+        if not is_staging(left):  # a line that was cut while it was written may name a folder above it
+            return
         for folder in (left, left.with_name(left.name + ".old")):  # see case_folder
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from monai_sr.io import InputError
 
-__all__ = ["case_folder", "is_result", "refuse_existing", "staging_folder"]
+__all__ = ["case_folder", "is_result", "is_staging", "refuse_existing", "staging_folder"]
 
+_STAGING = ".monai_sr-"
 _RESULTS = ("preview.png", "report.html", "run.json", "dicom", "SHA256SUMS")
 
 
@@ -73,7 +74,12 @@ def case_folder(folder: Path, case: str, *, overwrite: bool = False, staging: Pa
 
 def staging_folder(folder: Path) -> Path:
     """A hidden name beside a case's folder that nothing else has."""
-    return folder.with_name(f".monai_sr-{secrets.token_hex(8)}")
+    return folder.with_name(f"{_STAGING}{secrets.token_hex(8)}")
+
+
+def is_staging(folder: Path) -> bool:
+    """Whether a name is one of :func:`staging_folder`, and so ours to remove."""
+    return folder.name.startswith(_STAGING)
 
 
 def _own_entries(folder: Path, case: str) -> list[str]:

@@ -97,10 +97,11 @@ def test_the_working_memory_of_the_network_is_as_stated(precision: str) -> None:
     """In a process of its own: one that has worked before holds memory that it does not ask for again."""
     if precision == "auto" and not native_bfloat16(CPU):
         pytest.skip("this CPU computes no bfloat16")
-    done = subprocess.run([sys.executable, "-c", WORKING, precision], capture_output=True, text=True, check=True)
-    taken, per_voxel = (int(word) for word in done.stdout.split()[-2:])
+    command = [sys.executable, "-c", WORKING, precision]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-2:] for _ in range(2)]
+    taken, per_voxel = min(int(run[0]) for run in runs), int(runs[0][1])  # other work makes the allocator take more
     stated = per_voxel * 112 * 112 * 96
-    assert 0.6 * stated < taken < 1.7 * stated  # small buffers are not given back; those of AMX are larger
+    assert 0.6 * stated < taken < 1.5 * stated  # small buffers are not given back, large ones are
     network = UNetGenerator(channels=(32, 32), blocks=(1, 1))
     assert per_voxel == working_bytes(network, torch.bfloat16 if precision == "auto" else torch.float32)
 
