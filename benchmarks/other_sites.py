@@ -10,8 +10,6 @@ series of heads by Siemens scanners, and the brain scan that nibabel ships. Defi
 from __future__ import annotations
 
 import argparse
-import tempfile
-from pathlib import Path
 
 import torch
 from common import data_folder, machine
@@ -45,22 +43,20 @@ def main() -> None:
     print(f"| scan | task | best reference, dB | {' | '.join(models)} |")
     print(f"|---|---|---:|{'---:|' * len(models)}")
     for truth, name in zip(truths, (*SERIES, "nibabel"), strict=True):
-        for task in TASKS:
-            with tempfile.TemporaryDirectory() as folder:
-                rows = evaluate(
-                    [truth],
-                    model=None,
-                    tasks=[task],
-                    references=REFERENCES,
-                    methods=[NetworkMethod(key, model) for key, model in models.items()],
-                    out=Path(folder),
-                    crop=options.crop,
-                    device=options.device,
-                )
-            found = {row["method"]: row for row in rows}
+        rows = evaluate(
+            [truth],
+            model=None,
+            tasks=TASKS,
+            references=REFERENCES,
+            methods=[NetworkMethod(key, model) for key, model in models.items()],
+            crop=options.crop,
+            device=options.device,
+        )
+        for task in dict.fromkeys(row["task"] for row in rows):
+            found = {row["method"]: row for row in rows if row["task"] == task}
             best = max(found[reference]["psnr"] for reference in REFERENCES)
             gains = (f"{found[key]['psnr'] - best:+.2f}{' (!)' * bool(found[key]['warnings'])}" for key in models)
-            print(f"| {name} | {rows[0]['task']} | {best:.2f} | {' | '.join(gains)} |", flush=True)
+            print(f"| {name} | {task} | {best:.2f} | {' | '.join(gains)} |", flush=True)
     print(f"\n(!): the network declined, with a warning. {machine()}")
 
 
