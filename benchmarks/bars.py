@@ -83,7 +83,11 @@ def methods_for(modality: str, options: argparse.Namespace) -> list[NetworkMetho
     record = find_model(options.model, modality)
     partner = find_model(options.gan, modality) if options.gan else perceptual_partner(record)
     stages = {"model": record, "gan": partner}
-    return [NetworkMethod(name, load_model(stage)) for name, stage in stages.items() if stage is not None]
+    return [
+        NetworkMethod(name, load_model(stage), ensemble=options.ensemble)
+        for name, stage in stages.items()
+        if stage is not None
+    ]
 
 
 def gain(entry: Entry, who: str, *, over: Sequence[str] = REFERENCES, key: str = "psnr") -> float:
@@ -221,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="default", help="name or path")
     parser.add_argument("--gan", help="name or path of the GAN stage; default: the model's own in its bundle")
+    parser.add_argument("--ensemble", type=int, default=1, choices=(1, 4, 8), help="as of monai-sr upscale")
     parser.add_argument("--out", type=Path, default=Path("runs/bars"))
     parser.add_argument("--crop", type=int, default=120, help="voxels per axis around the body")
     parser.add_argument("--cases", nargs="*", help="only volumes whose file name holds one of these")
@@ -267,10 +272,11 @@ def main() -> None:
         device=options.device,
         progress=show,
     )
+    members = f"; --ensemble {options.ensemble}" if options.ensemble > 1 else ""
     minutes = (time.perf_counter() - began) / 60
     text = "\n\n".join(
         [
-            f"Models: {', '.join(dict.fromkeys(shown))}. {len(files)} validation volumes of "
+            f"Models: {', '.join(dict.fromkeys(shown))}{members}. {len(files)} validation volumes of "
             "`configs/splits/development.json`, at most "
             f"{options.crop} voxels per axis around the body, in the body mask. CT slab average (box), MR Gaussian; "
             "noise in % of the range. The best reference is the best of cubic and back-projection (1, 3, 5 steps) of "

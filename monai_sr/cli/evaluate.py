@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from monai_sr.cli.console import silence_libraries
-from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption, ModalityOption
+from monai_sr.cli.options import AffineOption, DebugOption, DeviceOption, EnsembleOption, ModalityOption
 from monai_sr.cli.outcome import ExitCode
 from monai_sr.cli.upscale import prepare
 from monai_sr.cli.values import parse_device
 from monai_sr.io import InputError
+
+if TYPE_CHECKING:
+    from monai_sr.inference import SRModel
 
 __all__ = ["evaluate"]
 
@@ -37,6 +40,7 @@ def evaluate(
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME|PATH|none", help="none: the references alone.")] = "default",
+    ensemble: EnsembleOption = "1",
     crop: Annotated[
         int | None, typer.Option(metavar="VOXELS", min=24, help="At most so many voxels per axis, around the body.")
     ] = None,
@@ -68,7 +72,15 @@ def evaluate(
             cases, photos = find_truths(data)
     except InputError as error:
         raise typer.BadParameter(str(error), param_hint="--data") from None
-    network = prepare(model, parse_device(device), "photo" if photos else modality and modality.upper())
+    if ensemble != "1" and (photos or model == "none"):
+        raise typer.BadParameter(
+            "is for scans, and these are photographs" if photos else "is of a network; --model none has none",
+            param_hint="--ensemble",
+        )
+    of = ("photo",) if photos else ("CT", "MR") if modality is None else (modality.upper(),)
+    loaded: dict[Path, SRModel] = {}
+    networks = [prepare(model, parse_device(device), each, loaded) for each in of]
+    one = all(network is networks[0] for network in networks)
 
     def show(row: Row) -> None:
         if as_json:
@@ -80,7 +92,8 @@ def evaluate(
 
     rows = measure(
         cases,
-        model=network,
+        model=networks[0] if one else model,  # a size has a network for each modality
+        ensemble=int(ensemble),
         tasks=PHOTO_TASKS if photos else STANDARD_TASKS,
         out=out,
         crop=crop,

@@ -12,6 +12,7 @@ __all__ = [
     "AffineOption",
     "DebugOption",
     "DeviceOption",
+    "EnsembleOption",
     "IrregularOption",
     "ModalityOption",
     "SeriesOption",
@@ -26,6 +27,10 @@ AffineOption = Annotated[
     Literal["sform", "qform"] | None, typer.Option(help="Which one holds where a NIfTI file states two that differ.")
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", help="Where the networks run.")]
+EnsembleOption = Annotated[
+    Literal["1", "4", "8"],
+    typer.Option(help="Mean of so many restorations of mirrored volumes; so many times slower."),
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 SeriesOption = Annotated[
     list[str] | None,

@@ -27,6 +27,7 @@ from monai_sr.cli.options import (
     AffineOption,
     DebugOption,
     DeviceOption,
+    EnsembleOption,
     IrregularOption,
     SeriesOption,
     TiltOption,
@@ -85,10 +86,7 @@ def upscale(
         float,
         typer.Option(min=0.0, max=1.0, help="1: closest to the truth; towards 0: sharper, and more is guessed."),
     ] = 1.0,
-    ensemble: Annotated[
-        Literal["1", "4", "8"],
-        typer.Option(help="Mean of so many restorations of mirrored volumes; so many times slower."),
-    ] = "1",
+    ensemble: EnsembleOption = "1",
     maps: Annotated[
         bool,
         typer.Option(

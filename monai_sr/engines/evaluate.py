@@ -62,6 +62,7 @@ def evaluate(
     tasks: Sequence[Task] = STANDARD_TASKS,
     references: Sequence[str] = ("cubic", "ibp1", "ibp3", "ibp5", "none"),
     methods: Sequence[Method] = (),
+    ensemble: int = 1,
     out: str | Path | None = None,
     crop: int | None = None,
     modality: Modality | None = None,
@@ -82,6 +83,7 @@ def evaluate(
         tasks: what truths without a partner are put through.
         references: names of methods that need no training, see ``monai_sr.engines.methods.train_free``.
         methods: further ones.
+        ensemble: the model's result is the mean of so many restorations: 1, 4 or 8.
         out: folder for ``rows.jsonl``; rows that it holds already are not computed again.
         crop: use at most so many voxels per axis, around the body.
         modality: of all cases; default: as the file says, or by the values.
@@ -100,7 +102,7 @@ def evaluate(
     """
     all_methods = [train_free(name) for name in references] + list(methods)
     if model is not None and model != "none":
-        all_methods.append(network_method(model))
+        all_methods.append(network_method(model, ensemble))
     ledger = _Ledger(None if out is None else Path(out) / "rows.jsonl")
     run = _Run(device, measures, None if pictures is None else Path(pictures))
     rows: list[Row] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from monai_sr.catalogue import find_model
 from monai_sr.degradation import backprojection_matrix, total_variation, tv_weight
 from monai_sr.engines.problem import Problem
 from monai_sr.engines.srgan_trainer import amp_dtype
@@ -25,6 +26,7 @@ from monai_sr.io import InputError, read_volume
 __all__ = [
     "TRAIN_FREE",
     "Method",
+    "ModalityMethod",
     "NetworkMethod",
     "OutsideMethod",
     "TrainFreeMethod",
@@ -82,16 +84,21 @@ class NetworkMethod:
         model: loaded model.
         strict: a network that declines a problem counts as not applicable; otherwise its fallback is measured, with the
             warning.
+        ensemble: mean of so many restorations, as in ``super_resolve``.
     """
 
     name: str
     model: SRModel | None
     strict: bool = False
+    ensemble: int = 1
 
     @property
     def digest(self) -> str | None:
-        """That of the weights; a network in memory has none."""
-        return "" if self.model is None else self.model.record.sha256 or None
+        """That of the weights, and how many restorations are averaged; a network in memory has none."""
+        if self.model is None:
+            return ""
+        members = f", ensemble of {self.ensemble}" if self.ensemble > 1 else ""
+        return self.model.record.sha256 + members if self.model.record.sha256 else None
 
     def restore(self, problem: Problem, device: str) -> tuple[FloatArray, list[str]]:
         """As a user would call it."""
@@ -100,6 +107,7 @@ class NetworkMethod:
             modality=problem.truth.modality,
             scale=problem.factors,
             model="none" if self.model is None else self.model,
+            ensemble=self.ensemble,
             profile=problem.profile,
             device=device,
         )
@@ -232,10 +240,46 @@ def train_free(name: str) -> Method:
     return TrainFreeMethod(name, TRAIN_FREE[name])
 
 
-def network_method(model: str | Path | SRModel) -> NetworkMethod:
-    """A learned method by the name, path or object of its model, as a user meets it."""
-    loaded = model if isinstance(model, SRModel) else load_model(model)
-    return NetworkMethod(loaded.record.name, loaded)
+@dataclass(frozen=True)
+class ModalityMethod:
+    """A network for each modality under one name, as a size has them: each scan is restored by its own.
+
+    Args:
+        name: in rows and tables.
+        methods: by modality; the first of them restores what has none of its own.
+    """
+
+    name: str
+    methods: Mapping[str, NetworkMethod]
+
+    @property
+    def digest(self) -> str | None:
+        """Of all of its networks, or None if one has none."""
+        digests = [method.digest for method in self.methods.values()]
+        return None if None in digests else "+".join(map(str, digests))
+
+    def restore(self, problem: Problem, device: str) -> tuple[FloatArray, list[str]]:
+        """As a user would call it."""
+        first = next(iter(self.methods.values()))
+        return self.methods.get(str(problem.truth.modality), first).restore(problem, device)
+
+
+def network_method(model: str | Path | SRModel, ensemble: int = 1) -> NetworkMethod | ModalityMethod:
+    """A learned method by the name, path or object of its model, as a user meets it.
+
+    A size has a model for each modality, and keeps its own name: ``"best"``.
+    """
+    members = f", ensemble of {ensemble}" if ensemble > 1 else ""
+    if isinstance(model, SRModel):
+        return NetworkMethod(model.record.name + members, model, ensemble=ensemble)
+    records = {modality: find_model(model, modality) for modality in ("CT", "MR")}
+    if len({record.file for record in records.values()}) == 1:
+        return network_method(load_model(records["CT"]), ensemble)
+    methods = {
+        modality: NetworkMethod(record.name, load_model(record), ensemble=ensemble)
+        for modality, record in records.items()
+    }
+    return ModalityMethod(f"{model}{members}", methods)
 
 
 def compared_network(name: str, model: str | Path) -> NetworkMethod:

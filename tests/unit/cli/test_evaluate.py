@@ -60,3 +60,30 @@ def test_photographs_are_measured_on_both_axes(run, tmp_path):
     assert {row["task"] for row in rows} == {"photo x2, clean", "photo x4, clean"}
     assert all(row["axes"] == [0, 1] and row["modality"] == "photo" for row in rows)
     assert "photo_small_l1" in {row["method"] for row in rows}
+
+
+def test_an_ensemble_has_a_column_of_its_own(run, data):
+    ended = run(
+        "evaluate", "--data", data, "--crop", 24, "--ensemble", 4, "--quiet", "--device", "cpu", "--modality", "mr"
+    )
+    assert "ct_mr_fast_l1, ensemble of 4" in ended.out
+
+
+def test_an_ensemble_needs_a_network_and_scans(run, data, tmp_path):
+    ended = run("evaluate", "--data", data, "--model", "none", "--ensemble", 4)
+    assert ended.code == 2
+    assert "--ensemble" in ended.err
+    Image.fromarray(np.zeros((36, 36), dtype=np.uint8)).save(tmp_path / "black.png")
+    ended = run("evaluate", "--data", tmp_path, "--ensemble", 4)
+    assert ended.code == 2
+    assert "photographs" in ended.err
+
+
+def test_a_size_is_measured_as_upscale_would_use_it(run, data):
+    """``best`` has a network for MR alone; that for both would be measured otherwise."""
+    found = {}
+    for name in ("best", "mr_best_l1"):
+        ended = run("evaluate", "--data", data, "--crop", 24, "--model", name, "--json", "--device", "cpu")
+        rows = [json.loads(line) for line in ended.out.splitlines()]
+        found[name] = [row["psnr"] for row in rows if row["method"] == name and "psnr" in row]
+    assert found["best"] == found["mr_best_l1"] != []

@@ -13,12 +13,13 @@ import SimpleITK as sitk
 import torch
 from torch import nn
 
-from monai_sr.catalogue import ModelRecord
+from monai_sr.catalogue import ModelRecord, find_model
 from monai_sr.data.phantom import ellipsoids
 from monai_sr.engines.evaluate import evaluate
 from monai_sr.engines.methods import (
     TRAIN_FREE,
     FloatArray,
+    ModalityMethod,
     NetworkMethod,
     OutsideMethod,
     TrainingPrecision,
@@ -27,7 +28,7 @@ from monai_sr.engines.methods import (
 )
 from monai_sr.engines.problem import Problem, simulated
 from monai_sr.engines.tasks import Task
-from monai_sr.inference import SRModel
+from monai_sr.inference import SRModel, super_resolve
 from monai_sr.io import InputError, Volume
 from monai_sr.networks import EDSR, SRGenerator
 
@@ -115,6 +116,37 @@ def test_weights_in_memory_have_no_digest() -> None:
     assert network_method(model((1, 6))).digest is None
     stored = network_method(model((1, 6), "abc"))
     assert (stored.name, stored.digest) == ("toy", "abc")
+    four = network_method(model((1, 6), "abc"), ensemble=4)
+    assert (four.name, four.digest) == ("toy, ensemble of 4", "abc, ensemble of 4")
+
+
+def test_a_size_restores_each_modality_by_its_own_network(problem: Problem) -> None:
+    method = network_method("best")
+    assert isinstance(method, ModalityMethod)
+    own = {modality: network_method(find_model("best", modality).name) for modality in ("CT", "MR")}
+    assert own["CT"].digest != own["MR"].digest
+    assert method.name == "best"
+    assert all(str(each.digest) in str(method.digest) for each in own.values())
+    restored, _ = method.restore(problem, "cpu")
+    assert np.array_equal(restored, own["MR"].restore(problem, "cpu")[0])
+    assert not np.array_equal(restored, own["CT"].restore(problem, "cpu")[0])
+
+
+class Leaning(Nothing):
+    """Adds something to one side, so that it restores a mirrored volume otherwise."""
+
+    receptive_field = 1
+
+    def forward(self, x: torch.Tensor, *_: object) -> torch.Tensor:
+        return x[:, :1] + 0.1 * (x[:, :1] - torch.roll(x[:, :1], 1, dims=2))
+
+
+def test_an_ensemble_is_measured_as_one_gets_it(problem: Problem) -> None:
+    leaning = replace(model((1.5, 6.0)), network=Leaning())
+    one, four = (network_method(leaning, ensemble=n).restore(problem, "cpu")[0] for n in (1, 4))
+    asked = {"modality": problem.truth.modality, "scale": problem.factors, "profile": problem.profile, "device": "cpu"}
+    assert np.array_equal(four, super_resolve(problem.acquired, model=leaning, ensemble=4, **asked).volume.array)
+    assert not np.allclose(one, four)
 
 
 # ---- results from outside
