@@ -33,8 +33,8 @@ def header(options: argparse.Namespace, rows: list[Row]) -> str:
     """What every number of the table rests on."""
     model = "no model"
     if options.model != "none":
-        record = find_model(options.model)
-        model = f"model `{record.name}`, sha256 `{record.sha256[:16]}`"
+        records = {r.name: r for r in (find_model(options.model, modality) for modality in ("CT", "MR"))}
+        model = "model " + ", ".join(f"`{name}`, sha256 `{r.sha256[:16]}`" for name, r in records.items())
     axes = "\n".join(dict.fromkeys(f"  - {row['case']}: {row['note']}, {_crop(row)}" for row in rows if "note" in row))
     in_plane = "" if options.profile is None else f" In-plane tasks: {options.profile}."
     return f"""PSNR in dB, {model}. Validation subjects of `configs/splits/development.json`; none was trained on.
