@@ -32,7 +32,7 @@ SMOKE = CONFIGS / "run" / "smoke.yaml"
 IN_PLANE = CONFIGS / "task" / "in_plane.yaml"
 
 # A preset that is no experiment of its own, and those that it is laid over.
-BEFORE = {"paired_images": ["model/paper_unet_gan"]}
+BEFORE = {"paired_images": ["model/paper_unet_gan"], "release_mr_gan": ["run/release_gan"]}
 # Values that only the user's machine or data can give, or that would make two steps long.
 _TINY_PAPER: dict[str, Any] = {
     "network_def::channels": [4, 8, 16],
@@ -50,6 +50,12 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "release_mr": {"init_weights": None, "cases::only": None},  # the phantoms of these tests are CT
     "release_ct": {"init_weights": None},
     "release_gan": {"init_weights": None, "discriminator_def::channels": 4, "discriminator_def::num_layers": 2},
+    "release_mr_gan": {
+        "init_weights": None,
+        "cases::only": None,
+        "discriminator_def::channels": 4,
+        "discriminator_def::num_layers": 2,
+    },
     "unet_gan": {"discriminator_def::channels": 4, "discriminator_def::num_layers": 2},
     "srgan": {**_TINY_JUDGE, "network_def::blocks": 2},
     "esrgan": _TINY_JUDGE | {"adversary::start_step": 1},
