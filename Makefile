@@ -69,6 +69,7 @@ train-release: $(RUN)  ## train the shipped weights again, into RELEASE, from th
 	$$train --model fast --steps 20000 --init $(RELEASE)/fast/model.pt -o $(RELEASE)/fast_2; \
 	$$train --model fast --config configs/run/release_gan.yaml --init $(RELEASE)/fast_2/model.pt -o $(RELEASE)/fast_gan; \
 	$$train --model best --steps 12000 -o $(RELEASE)/best; \
+	$$train --model best --steps 6000 --init $(RELEASE)/best/model.pt -o $(RELEASE)/best_2; \
 	mr="$$train --model best --config configs/run/release_mr.yaml"; \
 	$$mr --steps 5000 --init $(RELEASE)/best/model.pt -o $(RELEASE)/best_mr; \
 	$$mr --steps 11500 --init $(RELEASE)/best_mr/model.pt -o $(RELEASE)/best_mr_2; \
