@@ -199,8 +199,8 @@ def find_model(name: str | Path = "default", modality: str | None = None) -> Mod
         name: name, file (``.pt`` or ``.ts``) or folder; ``"default"``: the first model of the shipped bundle;
             ``"fast"``, ``"best"``: the first of that size.
         modality: what a default, a size or a bundle is asked for: its first model that was trained on it, rather one of
-            that size that was trained on it alone, and the first of all if there is none or it is not known. It changes
-            nothing where one model is named.
+            that size that was trained on it alone; if there is none or it is not known, the first of all, rather one of
+            that size that was trained on more. It changes nothing where one model is named.
 
     Raises:
         ModelError: if there is no such model; the message lists the names that exist.
@@ -239,10 +239,13 @@ def perceptual_partner(record: ModelRecord) -> ModelRecord | None:
 
 
 def _first_for(records: Sequence[ModelRecord], modality: str | None) -> ModelRecord:
-    """The first that was trained on the modality, or one of the same size and stage that was trained on less else."""
+    """The first that was trained on the modality, or one of the same size and stage that was trained on less else.
+
+    Where the modality is not known, or no record has it: the first, or one of its size and stage that was trained on
+    more of them. The order in which models of a size were released says nothing.
+    """
     fitting = [r for r in records if modality is not None and modality in r.trained_range.get("modalities", ())]
-    if not fitting:
-        return records[0]
-    first = fitting[0]
-    alike = [r for r in fitting if first.size and (r.size, r.stage) == (first.size, first.stage)]
-    return min(alike or [first], key=lambda r: len(r.trained_range["modalities"]))
+    first = (fitting or records)[0]
+    alike = [r for r in fitting or records if first.size and (r.size, r.stage) == (first.size, first.stage)]
+    choose = min if fitting else max
+    return choose(alike or [first], key=lambda r: len(r.trained_range.get("modalities", ())))
