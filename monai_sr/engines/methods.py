@@ -97,8 +97,7 @@ class NetworkMethod:
         """That of the weights, and how many restorations are averaged; a network in memory has none."""
         if self.model is None:
             return ""
-        members = f", ensemble of {self.ensemble}" if self.ensemble > 1 else ""
-        return self.model.record.sha256 + members if self.model.record.sha256 else None
+        return self.model.record.sha256 + _members(self.ensemble) if self.model.record.sha256 else None
 
     def restore(self, problem: Problem, device: str) -> tuple[FloatArray, list[str]]:
         """As a user would call it."""
@@ -269,9 +268,8 @@ def network_method(model: str | Path | SRModel, ensemble: int = 1) -> NetworkMet
 
     A size has a model for each modality, and keeps its own name: ``"best"``.
     """
-    members = f", ensemble of {ensemble}" if ensemble > 1 else ""
     if isinstance(model, SRModel):
-        return NetworkMethod(model.record.name + members, model, ensemble=ensemble)
+        return NetworkMethod(model.record.name + _members(ensemble), model, ensemble=ensemble)
     records = {modality: find_model(model, modality) for modality in ("CT", "MR")}
     if len({record.file for record in records.values()}) == 1:
         return network_method(load_model(records["CT"]), ensemble)
@@ -279,7 +277,11 @@ def network_method(model: str | Path | SRModel, ensemble: int = 1) -> NetworkMet
         modality: NetworkMethod(record.name, load_model(record), ensemble=ensemble)
         for modality, record in records.items()
     }
-    return ModalityMethod(f"{model}{members}", methods)
+    return ModalityMethod(f"{model}{_members(ensemble)}", methods)
+
+
+def _members(ensemble: int) -> str:
+    return f", ensemble of {ensemble}" if ensemble > 1 else ""
 
 
 def compared_network(name: str, model: str | Path) -> NetworkMethod:

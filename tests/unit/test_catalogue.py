@@ -41,6 +41,20 @@ def test_of_a_size_the_model_for_one_modality_comes_first_where_that_is_known() 
     assert [find_model(size, "MR").name for size in ("default", "fast")] == ["ct_mr_fast_l1", "ct_mr_fast_l1"]
 
 
+@pytest.mark.parametrize("names", [("mr", "both"), ("both", "mr")])
+def test_the_order_of_release_does_not_choose_within_a_size(bundle: Path, names: tuple[str, str]) -> None:
+    file = bundle / "configs" / "metadata.json"
+    entries = json.loads(file.read_text())["models"]
+    sized = {"mr": {**entries["scans"], "trained_range": {"modalities": ["MR"]}}, "both": entries["scans"]}
+    file.write_text(json.dumps({"models": entries | {name: {**sized[name], "size": "best"} for name in names}}))
+    assert [find_model("best", modality).name for modality in ("MR", "CT", "PET", None)] == [
+        "mr",
+        "both",
+        "both",
+        "both",
+    ]
+
+
 def test_without_one_that_knows_it_the_default_is_the_first(bundle: Path) -> None:
     assert find_model("default", "PET").name == "scans"
 
