@@ -67,13 +67,16 @@ train-release: $(RUN)  ## train the shipped weights again, into RELEASE, from th
 	@set -e; train="$(PY) -m monai_sr train --data $(DATA) --run release"; \
 	$$train --model fast -o $(RELEASE)/fast; \
 	$$train --model fast --steps 20000 --init $(RELEASE)/fast/model.pt -o $(RELEASE)/fast_2; \
-	$$train --model fast --config configs/run/release_gan.yaml --init $(RELEASE)/fast_2/model.pt -o $(RELEASE)/fast_gan; \
+	$$train --model fast --steps 18000 --init $(RELEASE)/fast_2/model.pt -o $(RELEASE)/fast_3; \
+	$$train --model fast --config configs/run/release_gan.yaml --init $(RELEASE)/fast_3/model.pt -o $(RELEASE)/fast_gan; \
 	$$train --model best --steps 12000 -o $(RELEASE)/best; \
 	$$train --model best --steps 6000 --init $(RELEASE)/best/model.pt -o $(RELEASE)/best_2; \
+	$$train --model best --steps 10000 --init $(RELEASE)/best_2/model.pt -o $(RELEASE)/best_3; \
 	mr="$$train --model best --config configs/run/release_mr.yaml"; \
 	$$mr --steps 5000 --init $(RELEASE)/best/model.pt -o $(RELEASE)/best_mr; \
 	$$mr --steps 11500 --init $(RELEASE)/best_mr/model.pt -o $(RELEASE)/best_mr_2; \
-	$$mr --steps 14000 --init $(RELEASE)/best_mr_2/model.pt -o $(RELEASE)/best_mr_3
+	$$mr --steps 14000 --init $(RELEASE)/best_mr_2/model.pt -o $(RELEASE)/best_mr_3; \
+	$$mr --steps 14000 --init $(RELEASE)/best_mr_3/model.pt -o $(RELEASE)/best_mr_4
 
 docs: $(DEV)  ## the pages of docs/ as a site in build/docs
 	$(PIP) -e '.[docs]'
