@@ -163,14 +163,14 @@ def release(
         description: one sentence for people; default: the record's own.
         size: ``"fast"`` or ``"best"``; default: the record's own.
         default: the model becomes the bundle's default one: ``models/model.pt``, its record listed first. Otherwise it
-            stands beside that: ``models/<name>.pt``, its record listed last.
+            stands beside that: ``models/<name>.pt``, its record where one of its name was, or last.
 
     Raises:
         ModelError: if the folder is no bundle, or a model beside the default one is to take its name.
     """
     file_name = "model.pt" if default else f"{name}.pt"
-    others = {other.name: other for other in models(root) if other.name != name and other.file.name != file_name}
-    if not default and any(other.name == name and other.file.name == "model.pt" for other in models(root)):
+    there = {other.name: other for other in models(root)}
+    if not default and name in there and there[name].file.name == "model.pt":
         raise ModelError(f"{name} is the default model of {root}; a model beside it needs another name")
     weights = root / "models" / file_name
     weights.parent.mkdir(parents=True, exist_ok=True)
@@ -182,8 +182,11 @@ def release(
         description=description or record.description,
         size=size or record.size,
     )
+    listed = {name: new} if default else {}
+    listed |= {other: r for other, r in there.items() if other == name or r.file.name != file_name}
+    listed[name] = new  # a key keeps its place
     entries = {}
-    for entry in (new, *others.values()) if default else (*others.values(), new):
+    for entry in listed.values():
         content = entry.as_json()
         entries[content.pop("name")] = {**content.pop("extra"), **content}
     file = root / "configs" / "metadata.json"

@@ -191,3 +191,7 @@ def test_a_model_can_stand_beside_the_default_one(run, trained, tmp_path):
     # a new default model leaves the other one where it is
     assert run("export", trained, "-o", tmp_path, "--name", "newer", "--overwrite").code == 0
     assert [record.name for record in models(tmp_path)] == ["newer", "photo_small_l1"]
+    # and a model that is replaced keeps its place: the first of a kind stays the first
+    assert run("export", trained, "-o", tmp_path, "--name", "photo_large_l1", "--beside").code == 0
+    assert run("export", trained, "-o", tmp_path, "--name", "photo_small_l1", "--beside", "--overwrite").code == 0
+    assert [record.name for record in models(tmp_path)] == ["newer", "photo_small_l1", "photo_large_l1"]
